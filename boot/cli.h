@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli: argv → struct options, by tables. The same tables print --help, completions, and are checked against the man page. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_PREREQUISITE = 3, EXIT_TIMEOUT = 4, EXIT_INTERRUPTED = 130 };
+enum output { OUTPUT_TEXT, OUTPUT_JSON };
+
+struct options {
+	/* everywhere */
+	bool yes, headless, help;
+	enum output output;
+	enum log_level log_level;
+	uint64_t timeout_ms;		/* 0: the command's own */
+	/* by command */
+	bool purge, all, rebuild, watch, no_color;
+	char *config;			/* --config FILE; owned */
+	char *user, *workdir;		/* exec; owned */
+	bool print, merge;		/* kubeconfig */
+	struct strv args;		/* what is left */
+};
+
+struct run;
+
+struct command {
+	const char *name, *usage, *summary;	/* usage: "[CONFIG] [NAME…]" */
+	const char *flags;			/* letters of the option table this command takes besides the global ones */
+	bool raw_args;				/* stops at the first positional argument: exec's own command follows */
+	int (*run)(struct run *r);		/* exit code */
+};
+
+/* Finds the command and fills *ret. argv[1] that is no command but a readable file, or nothing at all: the first of the table (`up`).
+ * -EINVAL with a sentence and the nearest name. --help prints; the caller sees ret->help and ends with 0. */
+int cli_parse(int argc, char **argv, const struct command *commands, size_t n, const struct command **ret_command,
+	      struct options *ret, struct err *err) must_check;
+void cli_help(const struct command *commands, size_t n, const struct command *one);	/* one NULL: all; on stdout */
+void options_done(struct options *o);
+/* EXIT_TIMEOUT for -ETIMEDOUT, EXIT_INTERRUPTED for -ECANCELED, EXIT_PREREQUISITE for -ENOPKG, EXIT_USAGE for -EINVAL, else EXIT_FAILED. */
+int cli_exit_code(int code);
+/* Asks "TEXT [Y/n] " on the terminal; yes when o->yes; no without a terminal or when headless. */
+bool cli_agree(const struct options *o, const char *text);
