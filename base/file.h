@@ -14,19 +14,23 @@ int file_read(const char *path, struct buf *b, struct err *err) must_check;
 /* Replaces path as a whole: temporary file beside it, fsync, rename; a symlink is followed. Mode also when it existed. */
 int file_write(const char *path, const void *data, size_t len, mode_t mode, struct err *err) must_check;
 int file_mkdirs(const char *path, mode_t mode, struct err *err) must_check;
-int file_remove_tree(const char *path, struct err *err) must_check;	/* 0 when absent; never follows links */
+/* 0 when absent; never follows links, -EXDEV at a mount point. */
+int file_remove_tree(const char *path, struct err *err) must_check;
 bool file_exists(const char *path);
-/* Takes an exclusive flock on path (created 0600). Waits until deadline_ns (0: does not wait, -EWOULDBLOCK).
+/* Takes an exclusive flock on path (created 0600). Waits until deadline_ns (CLOCK_MONOTONIC; -ETIMEDOUT), or not at all
+ * when it is 0 (-EWOULDBLOCK).
  * Returns the descriptor; closing it unlocks. */
 int file_lock(const char *path, uint64_t deadline_ns, struct err *err) must_check;
 
 char *path_join(const char *a, const char *b);		/* caller owns; b absolute → copy of b */
-char *path_dirname(const char *p);			/* caller owns */
-const char *path_basename(const char *p);		/* borrowed */
+char *path_dirname(const char *p);			/* caller owns; "." where there is no slash */
+const char *path_basename(const char *p);		/* borrowed: what follows the last slash */
 char *path_real(const char *p);				/* NULL when it does not exist; caller owns */
 char *path_absolute(const char *p);			/* lexical: getcwd + p, "." and ".." resolved; caller owns */
-/* $XDG_x_HOME/firestream or ~/.default/firestream (root without HOME: /root); kind: "state" "cache" "config" "data". Caller owns. */
+/* $XDG_x_HOME/firestream, or the default of the XDG specification below ~ (root without HOME: /root).
+ * kind: "state" "cache" "config" "data". Caller owns. */
 char *path_xdg(const char *kind);
 
-/* Regular files and links below dir, relative, sorted; directories only when empty_dirs. Skips names in `skip`. */
+/* Adds the regular files and links below dir: relative, sorted bytewise. Whatever is called like one of `skip` (NULL-ended, or
+ * NULL) is left out with all below it, at every level. */
 int file_list(const char *dir, const char *const *skip, struct strv *ret, struct err *err) must_check;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json: wire data (cJSON) behind paths; nobody else walks it by hand.
  *
- * A path is "metadata.labels" or "items[0].name"; a key with dots is quoted: "metadata.labels['a.b/c']". Missing or of another type gives the
- * default. Keys are compared case-sensitively; of duplicate keys the last counts. */
+ * A path is "metadata.labels" or "items[0].name"; a key with dots is quoted: "metadata.labels['a.b/c']"; "" or NULL is the
+ * value itself. Missing or of another type gives the default. Keys are compared case-sensitively; of duplicate keys the last counts. */
 #pragma once
 
 #include <cjson/cJSON.h>
@@ -25,6 +25,7 @@ static inline void json_done(json **j)
 
 json *json_get(const json *j, const char *path);			/* borrowed; NULL */
 const char *json_str(const json *j, const char *path, const char *def);	/* borrowed */
+/* Fractions are cut, what is too large is the nearest int64. Exact up to 2^53. */
 int64_t json_int(const json *j, const char *path, int64_t def);
 bool json_bool(const json *j, const char *path, bool def);
 bool json_is(const json *j, const char *path);				/* present and not null */

@@ -20,7 +20,7 @@ struct str {
 struct str str_from(const char *s);
 bool str_eq(struct str a, const char *b);
 struct str str_trim(struct str s);
-/* Cuts the next field off *rest at sep; false when nothing is left. */
+/* Cuts the next field off *rest at sep; false when nothing is left ("a,,b," has the fields "a", "", "b"). */
 bool str_split(struct str *rest, char sep, struct str *ret_field);
 
 static inline bool streq(const char *a, const char *b)
@@ -45,9 +45,9 @@ char *strv_join(const struct strv *l, const char *sep);		/* caller owns; "" for 
 void strv_copy(struct strv *to, const struct strv *from);	/* appends copies */
 void strv_done(struct strv *l);
 
-/* The candidate nearest to s by edit distance (at most a third of its length + 1), or NULL: for "did you mean". */
+/* The candidate nearest to s by edit distance (case ignored, at most a third of its length + 1), or NULL. */
 const char *str_nearest(const char *s, const char *const *candidates, size_t n);
 
-/* Grammar checks: RFC 1123 label (≤ 63), RFC 1123 subdomain (≤ 253). */
+/* Grammar of names in Kubernetes: RFC 1123 label (≤ 63) and subdomain (≤ 253), lower case. NULL is neither. */
 bool str_is_label(const char *s);
 bool str_is_subdomain(const char *s);
