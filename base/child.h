@@ -33,8 +33,9 @@ int child_start(struct loop *l, struct child *c, const struct child_spec *spec, 
 void child_stop(struct child *c);
 void child_kill(struct child *c, int sig);
 
-/* Runs to the end, stdout and stderr both into *out (NULL: dropped; a full buffer drops what is beyond).
- * Calls line_fn per line when given. Returns the exit status ≥ 0, -ETIMEDOUT (group killed), -ECANCELED, or -errno. */
+/* Runs to the end. With out or line_fn, stdout and stderr both go there (a full buffer drops what is beyond; line_fn is
+ * called per line); with neither, they go where spec says. Returns the exit status ≥ 0, -ETIMEDOUT or -ECANCELED (group
+ * ended, by force after 2 s), or -errno. */
 typedef void (*child_line_fn)(void *arg, const char *line);
 int child_run(struct loop *l, const struct child_spec *spec, struct buf *out, child_line_fn line_fn, void *arg,
 	      uint64_t deadline_ns, struct err *err) must_check;

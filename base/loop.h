@@ -34,6 +34,7 @@ struct timer {
 	timer_fn fn;
 	struct loop *loop;	/* NULL while stopped */
 	uint64_t at_ns;
+	uint64_t seq;		/* order among equals */
 	unsigned slot;
 };
 

@@ -13,7 +13,7 @@
 
 static int tap_count, tap_failed;
 
-__attribute__((format(printf, 2, 3), unused)) static bool ok(bool good, const char *fmt, ...)
+__attribute__((format(printf, 2, 3), __unused__)) static bool ok(bool good, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -28,7 +28,7 @@ __attribute__((format(printf, 2, 3), unused)) static bool ok(bool good, const ch
 	return good;
 }
 
-__attribute__((format(printf, 3, 4), unused)) static bool is_str(const char *got, const char *want, const char *fmt, ...)
+__attribute__((format(printf, 3, 4), __unused__)) static bool is_str(const char *got, const char *want, const char *fmt, ...)
 {
 	char what[512];
 	bool good = got == want || (got && want && strcmp(got, want) == 0);
@@ -43,7 +43,7 @@ __attribute__((format(printf, 3, 4), unused)) static bool is_str(const char *got
 	return good;
 }
 
-__attribute__((format(printf, 3, 4), unused)) static bool is_int(long long got, long long want, const char *fmt, ...)
+__attribute__((format(printf, 3, 4), __unused__)) static bool is_int(long long got, long long want, const char *fmt, ...)
 {
 	char what[512];
 	va_list ap;
@@ -57,7 +57,7 @@ __attribute__((format(printf, 3, 4), unused)) static bool is_int(long long got, 
 	return got == want;
 }
 
-__attribute__((unused)) static void skip(const char *what, const char *why)
+__attribute__((__unused__)) static void skip(const char *what, const char *why)
 {
 	const char *must = getenv("MUST_WORK");
 	bool fail = must && strcmp(must, "1") == 0;
@@ -67,7 +67,7 @@ __attribute__((unused)) static void skip(const char *what, const char *why)
 		tap_failed++;
 }
 
-__attribute__((unused)) static int tap_done(void)
+__attribute__((__unused__)) static int tap_done(void)
 {
 	printf("1..%d\n", tap_count);
 	return tap_failed ? 1 : 0;
