@@ -12,7 +12,9 @@ DESTDIR    ?=
 PKG_CONFIG ?= pkg-config
 PROVE      ?= prove
 
-B := build/$(BUILD)
+# O: where all output goes. The launcher gives one per system, as host and dev container share the checkout.
+O ?= build
+B := $(O)/$(BUILD)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SYSTEM := $(shell uname -s)
 
@@ -24,7 +26,8 @@ Q := @
 say = @printf '  %-5s %s\n'
 endif
 
-# library -> Debian package, for the message when one is missing
+# library -> Debian package, for the message when one is missing. The launcher reads these lines too.
+DEB_TOOLS := gcc libc6-dev make pkg-config iptables
 PKGS_base := libcjson:libcjson-dev yaml-0.1:libyaml-dev libarchive:libarchive-dev libcrypto:libssl-dev
 PKGS_net  := libcurl:libcurl4-openssl-dev
 PKGS_agent := libnl-3.0:libnl-3-dev libnl-route-3.0:libnl-route-3-dev libcares:libc-ares-dev
@@ -33,7 +36,7 @@ ALL_PKGS  := $(PKGS_base) $(PKGS_net) $(PKGS_agent) $(PKGS_boot)
 names      = $(foreach p,$(1),$(firstword $(subst :, ,$(p))))
 DEBS      := $(foreach p,$(ALL_PKGS),$(lastword $(subst :, ,$(p))))
 
-ifeq ($(filter clean help debs dist lint-sh,$(MAKECMDGOALS)),)
+ifneq ($(filter-out clean help debs dist lint,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(foreach p,$(ALL_PKGS),$(if $(shell $(PKG_CONFIG) --exists $(firstword $(subst :, ,$(p))) && echo y),,$(lastword $(subst :, ,$(p)))))
 ifneq ($(strip $(MISSING)),)
 $(error libraries are missing; Debian: apt-get install pkg-config $(MISSING))
@@ -89,7 +92,7 @@ help:
 	@echo "make [all|check|asan|fuzz|lint|bench|netns|e2e|cover|install|uninstall|dist|clean]  BUILD=release|debug|asan|fuzz|cover V=1 WERROR=1"
 
 debs: # what apt has to install to build this
-	@echo gcc make pkg-config $(DEBS)
+	@echo $(DEB_TOOLS) $(DEBS)
 
 $(B)/version.h: .FORCE
 	@mkdir -p $(@D)
@@ -152,14 +155,17 @@ endef
 $(foreach l,base net linux boot agent,$(eval $(call test_rule,$(l))))
 
 tests: $(TESTS)
+# PROVE_FLAGS=-v: all the lines, which tests/tap-sum counts
+PROVE_FLAGS ?= -q
 unit: all $(TESTS)
-	$(Q)BUILD_DIR=$(B) $(PROVE) -q -j2 $(TESTS)
+	$(Q)BUILD_DIR="$(abspath $(B))" $(PROVE) -e '' $(PROVE_FLAGS) -j2 $(TESTS) $(wildcard tests/unit/*.t)
 
 check: unit replay lint
 
 # Every corpus file through its parser, without libFuzzer.
 replay: $(REPLAY_BIN)
-	$(Q)for f in $(REPLAY_BIN); do n=$${f##*/fuzz_}; "$$f" tests/fuzz/corpus/$$n/* || exit 1; done
+	$(Q)for f in $(REPLAY_BIN); do n=$${f##*/fuzz_}; \
+		"$$f" tests/fuzz/corpus/$$n/* && echo "ok - corpus of $$n" || { echo "not ok - corpus of $$n"; exit 1; }; done
 
 L_fuzz = $(if $(findstring fuzz_agent_,$(1)),$(L_agent),$(if $(findstring fuzz_boot_,$(1)),$(L_boot),$(L_net)))
 D_fuzz = $(DEPS_boot) $(if $(filter Linux,$(SYSTEM)),$(DEPS_agent))
@@ -175,7 +181,7 @@ fuzz-bins: $(FUZZ_BIN)
 FUZZ_SECONDS ?= 60
 fuzz:
 	$(Q)$(MAKE) --no-print-directory BUILD=fuzz CC=clang fuzz-bins
-	$(Q)tests/fuzz/run build/fuzz/fuzz $(FUZZ_SECONDS)
+	$(Q)tests/fuzz/run $(O)/fuzz/fuzz $(FUZZ_SECONDS)
 
 asan:
 	$(Q)$(MAKE) --no-print-directory BUILD=asan unit replay
@@ -184,17 +190,17 @@ lint:
 	$(Q)tools/lint
 
 netns: all
-	$(Q)BUILD_DIR=$(B) $(PROVE) -q $(wildcard tests/netns/*.t)
+	$(Q)BUILD_DIR="$(abspath $(B))" $(PROVE) -e '' $(PROVE_FLAGS) $(wildcard tests/netns/*.t)
 
 e2e: all
-	$(Q)BUILD_DIR=$(B) tests/e2e/run
+	$(Q)BUILD_DIR="$(abspath $(B))" tests/e2e/run
 
 bench: all
-	$(Q)BUILD_DIR=$(B) tests/bench/run
+	$(Q)BUILD_DIR="$(abspath $(B))" tests/bench/run
 
 cover:
 	$(Q)$(MAKE) --no-print-directory BUILD=cover unit
-	$(Q)gcov -n -r $$(find build/cover -name '*.gcda') 2>/dev/null | awk '/^File/{f=$$2} /^Lines/{print f, $$2}' | sort -u
+	$(Q)gcov -n -r $$(find $(O)/cover -name '*.gcda') 2>/dev/null | awk '/^File/{f=$$2} /^Lines/{print f, $$2}' | sort -u
 
 # ---- installation ----------------------------------------------------------------------------------------------------
 SHARED := templates charts catalog images examples .devcontainer
@@ -215,4 +221,4 @@ dist:
 clean:
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
