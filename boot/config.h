@@ -52,6 +52,7 @@ struct config {
 	bool devcontainer;		/* false: cluster and services only */
 	struct config_service *services;
 	size_t n_services;
+	size_t n_selected;	/* the first so many are meant by this run: all, or those named on the command line */
 };
 
 extern const struct schema_key config_schema[];

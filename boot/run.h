@@ -21,13 +21,16 @@ struct run {
 	char *workspace;	/* folder opened in the dev container; absolute, no trailing slash */
 	char *state_dir;	/* $XDG_STATE_HOME/firestream/ID */
 	char *cache_dir;
-	char *id;		/* project: NAME-XXXXXXXX (hash of the workspace path); value of the label LABEL_PROJECT */
+	char *id;		/* project: FOLDER-XXXXXXXX (hash of the workspace's path); value of the label LABEL_PROJECT */
 	char *agent_bundle;	/* build's agent.tar */
 	struct config config;
 	struct progress *progress;
 	struct loop *loop;	/* the main thread's */
 	struct docker *docker;	/* of the main thread; steps clone it */
 	struct images *images;
+	struct devcontainer *dc;	/* loaded with the config; NULL when the config wants none */
+	bool quiet_end;		/* no shell at the end */
+	bool partial;			/* `up NAME…`: other services are left alone */
 	uint64_t deadline_ns;	/* of the whole command */
 	bool inside;		/* we run in the dev container (FIRESTREAM_DEVCONTAINER=1) */
 

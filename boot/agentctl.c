@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "boot/agentctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/tar.h"
+#include "boot/cluster.h"
+#include "boot/devcontainer.h"
+#include "net/kube/client.h"
+#include "net/kube/kubeconfig.h"
+
+#define ACCOUNT "firestream-agent"
+#define ACCOUNT_NAMESPACE "kube-system"
+#define TOKEN_SECONDS 86400	/* the agent renews it by itself long before */
+#define START_MS 30000
+
+/* ---- credential --------------------------------------------------------------------------------------------------- */
+
+/* One rule of the agent's role: reads `resources` of `group`. */
+static void rule_add(json *rules, const char *group, const char *resources, const char *verbs, const char *name)
+{
+	json *rule = json_add(rules, json_object());
+	struct str rest, one;
+
+	json_add_str(json_set(rule, "apiGroups", json_array()), group);
+	json_set(rule, "resources", json_array());
+	json_set(rule, "verbs", json_array());
+	if (name)
+		json_add_str(json_set(rule, "resourceNames", json_array()), name);
+	for (rest = str_from(resources); str_split(&rest, ' ', &one);) {
+		autofree char *s = xstrndup(one.p, one.len);
+
+		json_add_str(json_get(rule, "resources"), s);
+	}
+	for (rest = str_from(verbs); str_split(&rest, ' ', &one);) {
+		autofree char *s = xstrndup(one.p, one.len);
+
+		json_add_str(json_get(rule, "verbs"), s);
+	}
+}
+
+static json *object_new(const char *api, const char *kind, bool namespaced)
+{
+	json *o = json_object(), *meta;
+
+	json_set_str(o, "apiVersion", api);
+	json_set_str(o, "kind", kind);
+	meta = json_set(o, "metadata", json_object());
+	json_set_str(meta, "name", ACCOUNT);
+	if (namespaced)
+		json_set_str(meta, "namespace", ACCOUNT_NAMESPACE);
+	return o;
+}
+
+/* roleRef and subject of a binding to the role of the same name. */
+static void binding_fill(json *o, const char *role_kind)
+{
+	json *ref = json_set(o, "roleRef", json_object()), *subject = json_add(json_set(o, "subjects", json_array()), json_object());
+
+	json_set_str(ref, "apiGroup", "rbac.authorization.k8s.io");
+	json_set_str(ref, "kind", role_kind);
+	json_set_str(ref, "name", ACCOUNT);
+	json_set_str(subject, "kind", "ServiceAccount");
+	json_set_str(subject, "name", ACCOUNT);
+	json_set_str(subject, "namespace", ACCOUNT_NAMESPACE);
+}
+
+static int apply_take(struct kube *k, json *object, struct err *err)
+{
+	int r = kube_apply(k, object, "firestream", NULL, err);
+
+	json_free(object);
+	return r;
+}
+
+static int account_apply(struct kube *k, struct err *err)
+{
+	json *role = object_new("rbac.authorization.k8s.io/v1", "ClusterRole", false);
+	json *binding = object_new("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", false);
+	json *own = object_new("rbac.authorization.k8s.io/v1", "Role", true);
+	json *own_binding = object_new("rbac.authorization.k8s.io/v1", "RoleBinding", true);
+	json *rules = json_set(role, "rules", json_array());
+	int r = apply_take(k, object_new("v1", "ServiceAccount", true), err), r2;
+
+	rule_add(rules, "", "nodes services namespaces pods", "get list watch", NULL);
+	rule_add(rules, "discovery.k8s.io", "endpointslices", "get list watch", NULL);
+	rule_add(rules, "networking.k8s.io", "servicecidrs", "get list watch", NULL);
+	rule_add(json_set(own, "rules", json_array()), "", "serviceaccounts/token", "create", ACCOUNT);
+	binding_fill(binding, "ClusterRole");
+	binding_fill(own_binding, "Role");
+	json *const objects[] = { role, binding, own, own_binding };
+
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
+		r2 = r < 0 ? (json_free(objects[i]), r) : apply_take(k, objects[i], err);
+		r = r < 0 ? r : r2;
+	}
+	return r;
+}
+
+/* TokenRequest (authentication.k8s.io/v1). Caller frees with free_secret. */
+static int token_request(struct kube *k, char **ret, struct err *err)
+{
+	autojson json *body = json_object(), *answer = NULL;
+	json *spec = json_set(body, "spec", json_object());
+	int r;
+
+	json_set_str(body, "apiVersion", "authentication.k8s.io/v1");
+	json_set_str(body, "kind", "TokenRequest");
+	json_set_int(spec, "expirationSeconds", TOKEN_SECONDS);
+	r = kube_call(k, "POST", "/api/v1/namespaces/" ACCOUNT_NAMESPACE "/serviceaccounts/" ACCOUNT "/token", "application/json", body, 0,
+		      &answer, err);
+	if (r < 0)
+		return err_wrap(err, r, "asking for the agent's token");
+	if (!json_is(answer, "status.token"))
+		return err_set(err, -EBADMSG, "the API server's TokenRequest has no token");
+	*ret = xstrdup(json_str(answer, "status.token", ""));
+	return 0;
+}
+
+/* ---- files in the dev container ----------------------------------------------------------------------------------- */
+
+struct files {
+	char *config, *kubeconfig, *token, *admin;	/* owned */
+};
+
+static void files_done(struct files *f)
+{
+	free(f->config);
+	free(f->kubeconfig);
+	free_secret(f->token);
+	free_secret(f->admin);
+}
+
+static json *named_list(json *config, const char *list, const char *name, const char *member)
+{
+	json *e = json_add(json_set(config, list, json_array()), json_object());
+
+	json_set_str(e, "name", name);
+	return json_set(e, member, json_object());
+}
+
+/* A kubeconfig for the agent: the node by its name on the shared network, the token in a file of its own that it renews. */
+static char *agent_kubeconfig(const json *admin, const char *server)
+{
+	autojson json *o = json_object();
+	json *cluster, *user, *context;
+
+	json_set_str(o, "apiVersion", "v1");
+	json_set_str(o, "kind", "Config");
+	json_set_str(o, "current-context", "agent");
+	cluster = named_list(o, "clusters", "agent", "cluster");
+	json_set_str(cluster, "server", server);
+	json_set_str(cluster, "certificate-authority-data", json_str(admin, "clusters[0].cluster.certificate-authority-data", NULL));
+	user = named_list(o, "users", "agent", "user");
+	json_set_str(user, "tokenFile", "/etc/firestream/agent.token");
+	context = named_list(o, "contexts", "agent", "context");
+	json_set_str(context, "cluster", "agent");
+	json_set_str(context, "user", "agent");
+	return kubeconfig_text(o);
+}
+
+static char *agent_config(void)
+{
+	autojson json *o = json_object();
+
+	json_set_str(o, "kubeconfig", "/etc/firestream/agent.kubeconfig");
+	json_set_str(o, "service_account", ACCOUNT_NAMESPACE "/" ACCOUNT);
+	json_set_str(o, "token_file", "/etc/firestream/agent.token");
+	json_set_str(o, "cluster_domain", "cluster.local");
+	json_set_str(o, "namespace", "default");
+	json_set_str(o, "pod_cidr", "10.42.0.0/16");
+	json_set_str(o, "service_cidr", "10.43.0.0/16");
+	json_set_str(o, "dns", "10.43.0.10");
+	json_set_str(o, "state_dir", "/var/lib/firestream/agent");
+	json_set_str(o, "socket", "/run/firestream/agent.sock");
+	json_set_str(o, "log", "/var/log/firestream-agent.log");
+	return json_pretty(o);
+}
+
+static int files_make(struct step_ctx *c, struct kube *k, struct files *f, struct err *err)
+{
+	struct cluster_names n;
+	autofree char *path = xasprintf("%s/kubeconfig", c->run->state_dir), *server = NULL, *user = NULL;
+	auto(buf) struct buf text = BUF_INIT(1 << 20);
+	autojson json *admin = NULL, *named = NULL;
+	int r = file_read(path, &text, err);
+
+	if (r < 0)
+		return r;
+	cluster_names(c->run->config.cluster.name, &n);
+	server = xasprintf("https://%s:6443", n.server);
+	user = xasprintf("admin@%s", n.context);
+	admin = kubeconfig_parse(path, text.data, text.len, err);
+	named = admin ? kubeconfig_rename(admin, n.context, user, n.context, server, err) : NULL;
+	if (!named)
+		return err ? err->code : -EINVAL;
+	f->admin = kubeconfig_text(named);
+	f->kubeconfig = agent_kubeconfig(named, server);
+	f->config = agent_config();
+	r = account_apply(k, err);
+	return r < 0 ? r : token_request(k, &f->token, err);
+}
+
+static int files_fill(struct tar *t, void *arg, struct err *err)
+{
+	const struct files *f = arg;
+	const struct {
+		const char *path, *text;
+		mode_t mode;
+	} list[] = {
+		{ "etc/firestream/agent.json", f->config, 0644 },
+		{ "etc/firestream/agent.kubeconfig", f->kubeconfig, 0600 },
+		{ "etc/firestream/agent.token", f->token, 0600 },
+		{ "etc/firestream/kubeconfig", f->admin, 0644 },
+	};
+	int r = tar_dir(t, "etc/firestream", 0755, err);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(list); i++)
+		r = tar_file(t, list[i].path, list[i].mode, list[i].text, strlen(list[i].text), err);
+	return r;
+}
+
+static int tools_fill(struct tar *t, void *arg, struct err *err)
+{
+	const char *node_image = arg;
+	int r = tar_link(t, "usr/local/bin/kubectl", "k3s", err);
+
+	return r < 0 ? r : tar_file(t, "usr/local/bin/.k3s-from", 0644, node_image, strlen(node_image), err);
+}
+
+/* kubectl (the node's multi-call k3s) and helm, where the node image has it, come from the server node; once per node image. */
+static int tools_put(struct step_ctx *c, struct err *err)
+{
+	auto(buf) struct buf marker = BUF_INIT(1 << 16);
+	struct run *run = c->run;
+	int r = docker_archive_get(c->docker, run->dev_id, "/usr/local/bin/.k3s-from", &marker, NULL, NULL);
+
+	if (r == 0 && marker.len > 512 && str_starts(marker.data + 512, run->node_image))
+		return 0;
+	c->changed = true;
+	progress_note(c->progress, "copying kubectl and helm from the node");
+	r = docker_archive_copy(c->docker, run->server_id, "/bin/k3s", run->dev_id, "/usr/local/bin", err);
+	if (r < 0)
+		return err_wrap(err, r, "copying kubectl from the node");
+	r = docker_archive_copy(c->docker, run->server_id, "/bin/helm", run->dev_id, "/usr/local/bin", err);
+	if (r < 0 && r != -ENOENT)
+		return err_wrap(err, r, "copying helm from the node");
+	return docker_archive_put(c->docker, run->dev_id, "/", tools_fill, run->node_image, err);
+}
+
+/* ---- the program -------------------------------------------------------------------------------------------------- */
+
+static int agent_exec(struct docker *d, const char *dev_id, const char *const *args, struct buf *out, uint64_t ms, struct err *err)
+{
+	const char *argv[8] = { AGENT_PROGRAM };
+	struct docker_exec x = { .argv = argv, .user = "0", .in = -1, .out = -1, .err = -1, .capture = out,
+				 .deadline_ns = loop_deadline(ms) };
+
+	for (size_t i = 0; args[i] && i + 2 < ARRAY_SIZE(argv); i++)
+		argv[i + 1] = args[i];
+	return docker_exec(d, dev_id, &x, err);
+}
+
+int agent_status(struct docker *d, const char *dev_id, json **ret, struct err *err)
+{
+	auto(buf) struct buf out = BUF_INIT(1 << 20);
+	const char *const args[] = { "status", "-o", "json", NULL };
+	int r = agent_exec(d, dev_id, args, &out, 5000, err);
+
+	if (r < 0)
+		return r;
+	if (r == 126 || r == 127)
+		return err_set(err, -ENOENT, "there is no agent in the dev container");
+	if (r > 0)
+		return err_set(err, -ECONNREFUSED, "the agent does not run");
+	*ret = json_parse(out.data, out.len, err);
+	return *ret ? 0 : -EBADMSG;
+}
+
+int agent_stop(struct docker *d, const char *dev_id, struct err *err)
+{
+	auto(buf) struct buf out = BUF_INIT(1 << 16);
+	const char *const stop[] = { "stop", "--config", AGENT_CONFIG, NULL }, *const undo[] = { "undo", "--config", AGENT_CONFIG, NULL };
+	int r = agent_exec(d, dev_id, stop, &out, 10000, err);
+
+	if (r == 0 || r == 126 || r == 127)
+		return 0;
+	r = agent_exec(d, dev_id, undo, &out, 10000, err);
+	return r > 0 ? err_set(err, -EIO, "agent undo: %.300s", buf_str(&out)) : r;
+}
+
+int agent_check(struct docker *d, const char *dev_id, const char *target, struct err *err)
+{
+	auto(buf) struct buf out = BUF_INIT(1 << 16);
+	const char *const args[] = { "check", target, NULL };
+	int r = agent_exec(d, dev_id, args, &out, 15000, err);
+
+	return r > 0 ? err_set(err, -EIO, "in the dev container: %.300s", buf_str(&out)) : r;
+}
+
+static int agent_start(struct step_ctx *c, struct err *err)
+{
+	auto(buf) struct buf out = BUF_INIT(1 << 16);
+	const char *const args[] = { "start", "--config", AGENT_CONFIG, NULL };
+	int r;
+
+	progress_note(c->progress, "starting the agent");
+	r = agent_exec(c->docker, c->run->dev_id, args, &out, START_MS, err);
+	return r > 0 ? err_set(err, -EIO, "the agent did not start: %.400s", buf_str(&out)) : r;
+}
+
+/* Nothing to do for an agent that runs in sync and is the bundle's version. */
+static bool agent_is_up(struct step_ctx *c)
+{
+	autojson json *status = NULL;
+
+	return agent_status(c->docker, c->run->dev_id, &status, NULL) == 0 && json_bool(status, "ready", false) &&
+	       json_bool(status, "cluster.up", false);
+}
+
+int agent_up(struct step_ctx *c, struct err *err)
+{
+	__attribute__((cleanup(files_done))) struct files f = { 0 };
+	struct kube *k;
+	int r = devcontainer_put_agent(c, c->run->dev_id, c->run->agent_bundle, err);
+
+	if (r == 0)
+		r = tools_put(c, err);
+	if (r < 0)
+		return r;
+	if (!c->changed && agent_is_up(c))
+		return 0;
+	c->changed = true;
+	k = cluster_kube(c, err);
+	if (!k)
+		return err ? err->code : -EIO;
+	r = files_make(c, k, &f, err);
+	kube_free(k);
+	if (r == 0)
+		r = docker_archive_put(c->docker, c->run->dev_id, "/", files_fill, &f, err);
+	return r < 0 ? r : agent_start(c, err);
+}

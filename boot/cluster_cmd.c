@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `cluster create|delete|list NAME`: a cluster alone, for CI. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "boot/cluster.h"
+#include "boot/engine.h"
+#include "boot/shell.h"
+#include "boot/step.h"
+#include "boot/up.h"
+
+static const struct step create_steps[] = {
+	{ "engine", "Container engine", "", up_engine, 2000 },
+	{ "node-image", "Node image", "engine", up_node_image, 0 },
+	{ "cluster", "Kubernetes cluster", "node-image", cluster_up, 8000 },
+};
+
+static int fail(int code, const struct err *e)
+{
+	log_error("%s", err_text(e));
+	return cli_exit_code(code);
+}
+
+/* The project of a lone cluster is its name, so that it is found from any folder and is not part of the folder's own project. */
+static int take_name(struct run *r, const char *name, struct err *err)
+{
+	struct strv problems = { 0 };
+	int e = 0;
+
+	if (!str_is_label(name) || strlen(name) > 32)
+		return err_set(err, -EINVAL, "cluster name \"%s\" must be a DNS label of at most 32 characters", name);
+	free(r->id);
+	free(r->state_dir);
+	r->id = xasprintf("cluster-%s", name);
+	autofree char *state = path_xdg("state");
+
+	r->state_dir = path_join(state, r->id);
+	e = file_mkdirs(r->state_dir, 0700, err);
+	if (e == 0)
+		e = config_load(r->opt->config, r->root, r->workspace, &r->config, &problems, err);
+	strv_done(&problems);
+	if (e < 0)
+		return e;
+	r->config.n_services = r->config.n_selected = 0;
+	free(r->config.cluster.name);
+	r->config.cluster.name = xstrdup(name);
+	return 0;
+}
+
+static int create(struct run *r, const char *name)
+{
+	struct err e = { 0 };
+	int code = take_name(r, name, &e);
+
+	if (code < 0)
+		return fail(code, &e);
+	if (r->opt->timeout_ms)
+		r->config.cluster.timeout_ms = r->opt->timeout_ms;
+	code = steps_run(r, create_steps, ARRAY_SIZE(create_steps), &e);
+	if (code < 0)
+		return cli_exit_code(code);
+	printf("%s/kubeconfig\n", r->state_dir);
+	return EXIT_DONE;
+}
+
+static int open_engine(struct run *r, struct err *e)
+{
+	autofree char *host = NULL, *tls = NULL;
+	int code = engine_find(r->loop, &host, &tls, e);
+
+	if (code == 0 && !r->docker)
+		r->docker = docker_open(r->loop, host, tls, 10000, e);
+	return code < 0 ? code : r->docker ? 0 : e->code;
+}
+
+static int delete(struct run *r, const char *name)
+{
+	struct err e = { 0 };
+	bool changed = false;
+	int code = take_name(r, name, &e);
+
+	if (code == 0)
+		code = open_engine(r, &e);
+	if (code == 0)
+		code = cluster_remove(r->docker, name, true, &changed, &e);
+	if (code < 0)
+		return fail(code, &e);
+	(void)file_remove_tree(r->state_dir, NULL);
+	if (!changed)
+		fprintf(stderr, "there was no cluster \"%s\"\n", name);
+	return EXIT_DONE;
+}
+
+static int list(struct run *r)
+{
+	autojson json *clusters = NULL;
+	struct err e = { 0 };
+	int code = open_engine(r, &e);
+
+	if (code == 0)
+		code = cluster_list(r->docker, &clusters, &e);
+	if (code < 0)
+		return fail(code, &e);
+	if (r->opt->output == OUTPUT_JSON) {
+		autofree char *text = json_pretty(clusters);
+
+		printf("%s\n", text);
+		return EXIT_DONE;
+	}
+	printf("%-24s %-8s %-8s %-8s %s\n", "NAME", "SERVERS", "AGENTS", "RUNNING", "PROJECT");
+	json_each (c, clusters)
+		printf("%-24s %-8lld %-8lld %-8lld %s\n", json_str(c, "name", ""), (long long)json_int(c, "servers", 0),
+		       (long long)json_int(c, "agents", 0), (long long)json_int(c, "running", 0), json_str(c, "project", "-"));
+	return EXIT_DONE;
+}
+
+int cluster_main(struct run *r)
+{
+	const char *verb = r->opt->args.n ? r->opt->args.v[0] : "";
+	const char *name = r->opt->args.n > 1 ? r->opt->args.v[1] : NULL;
+
+	if (streq(verb, "list") && !name)
+		return list(r);
+	if (streq(verb, "create") && name && r->opt->args.n == 2)
+		return create(r, name);
+	if (streq(verb, "delete") && name && r->opt->args.n == 2)
+		return delete(r, name);
+	log_error("cluster: expected create NAME, delete NAME or list");
+	return EXIT_USAGE;
+}
