@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli: argv → struct options, by tables. The same tables print --help, completions, and are checked against the man page. */
+/* cli: argv → struct options, by tables. The same tables print --help and are checked against the man page. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,6 +23,7 @@ struct options {
 	char *config;			/* --config FILE; owned */
 	char *user, *workdir;		/* exec; owned */
 	bool print, merge;		/* kubeconfig */
+	bool version;			/* printed; help is set too */
 	struct strv args;		/* what is left */
 };
 
@@ -30,13 +31,16 @@ struct run;
 
 struct command {
 	const char *name, *usage, *summary;	/* usage: "[CONFIG] [NAME…]" */
-	const char *flags;			/* letters of the option table this command takes besides the global ones */
+	/* Options it takes besides the global ones: p --purge, a --all, b --rebuild, w --watch, c --config, u --user, d --workdir,
+	 * P --print, m --merge */
+	const char *flags;
 	bool raw_args;				/* stops at the first positional argument: exec's own command follows */
 	int (*run)(struct run *r);		/* exit code */
 };
 
-/* Finds the command and fills *ret. argv[1] that is no command but a readable file, or nothing at all: the first of the table (`up`).
- * -EINVAL with a sentence and the nearest name. --help prints; the caller sees ret->help and ends with 0. */
+/* Finds the command and fills *ret. A first word that is no command but a file (readable, or by its looks), or no word at all: the
+ * first of the table (`up`). -EINVAL with a sentence and the nearest name. --help and --version print; the caller sees ret->help and
+ * ends with 0. --no-color sets NO_COLOR, which progress asks for. *ret is to be done in any case. */
 int cli_parse(int argc, char **argv, const struct command *commands, size_t n, const struct command **ret_command,
 	      struct options *ret, struct err *err) must_check;
 void cli_help(const struct command *commands, size_t n, const struct command *one);	/* one NULL: all; on stdout */
