@@ -6,7 +6,7 @@
 
 #define must_check	__attribute__((warn_unused_result))
 #define printf_like(fmt, first) __attribute__((format(printf, fmt, first)))
-#define unused		__attribute__((unused))
+#define maybe_unused	__attribute__((__unused__))
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)	((a) < (b) ? (a) : (b))

@@ -156,16 +156,16 @@ int file_mkdirs(const char *path, mode_t mode, struct err *err)
 	return 0;
 }
 
-/* Names in the directory fd (taken over), sorted. */
-static int dir_names(int fd, struct strv *ret)
+int file_names(int dirfd, struct strv *ret)
 {
-	DIR *d = fdopendir(fd);
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
-	int r;
 
 	if (!d) {
 		r = -errno;
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return r;
 	}
 	while ((errno = 0, e = readdir(d)))
@@ -205,7 +205,7 @@ static int remove_in(int at, const char *name, dev_t dev, unsigned depth)
 	fd = dir_open(at, name);
 	if (fd < 0)
 		return fd;
-	r = dir_names(fcntl(fd, F_DUPFD_CLOEXEC, 0), &names);
+	r = file_names(fd, &names);
 	for (size_t i = 0; !r && i < names.n; i++)
 		r = remove_in(fd, names.v[i], dev, depth + 1);
 	if (!r && unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -294,7 +294,7 @@ static int list_in(int fd, const char *prefix, const char *const *skip, unsigned
 
 	if (depth > DEPTH_MAX)
 		return -ELOOP;
-	r = dir_names(fcntl(dir, F_DUPFD_CLOEXEC, 0), &names);
+	r = file_names(dir, &names);
 	for (size_t i = 0; !r && i < names.n; i++) {
 		autofree char *path = path_join(prefix, names.v[i]);
 

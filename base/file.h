@@ -34,3 +34,5 @@ char *path_xdg(const char *kind);
 /* Adds the regular files and links below dir: relative, sorted bytewise. Whatever is called like one of `skip` (NULL-ended, or
  * NULL) is left out with all below it, at every level. */
 int file_list(const char *dir, const char *const *skip, struct strv *ret, struct err *err) must_check;
+/* The names in an open directory (which stays open), sorted. */
+int file_names(int dirfd, struct strv *ret) must_check;

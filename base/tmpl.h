@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpl: text with ${name} places. Strict: an unknown name or an unclosed brace is an error; "$$" is a dollar. */
+/* tmpl: text with ${name} places. Strict: an unknown name or an unclosed brace is an error (with its line).
+ * "$$" is a dollar, and so is a "$" before anything but "{". Values are not looked into again. */
 #pragma once
 
 #include "base/buf.h"
