@@ -66,7 +66,7 @@ static la_ssize_t on_write(struct archive *a, void *arg, const void *p, size_t n
 	return (la_ssize_t)n;
 }
 
-struct tar *tar_new(tar_sink sink, void *arg)
+static struct tar *writer_new(tar_sink sink, void *arg, bool gzip)
 {
 	struct tar *t = xcalloc(1, sizeof(*t));
 
@@ -77,11 +77,23 @@ struct tar *tar_new(tar_sink sink, void *arg)
 	if (!t->a)
 		abort();
 	archive_write_set_format_pax_restricted(t->a);
-	archive_write_set_options(t->a, "xattrheader=SCHILY");
+	if (gzip)
+		archive_write_add_filter_gzip(t->a);
+	archive_write_set_options(t->a, gzip ? "xattrheader=SCHILY,gzip:!timestamp" : "xattrheader=SCHILY");
 	archive_write_set_bytes_per_block(t->a, CHUNK);
 	archive_write_set_bytes_in_last_block(t->a, 1);
 	archive_write_open(t->a, t, NULL, on_write, NULL);
 	return t;
+}
+
+struct tar *tar_new(tar_sink sink, void *arg)
+{
+	return writer_new(sink, arg, false);
+}
+
+struct tar *tar_new_gzip(tar_sink sink, void *arg)
+{
+	return writer_new(sink, arg, true);
 }
 
 static int writer_failed(struct tar *t, const char *path, struct err *err)

@@ -19,6 +19,7 @@ typedef int (*tar_sink)(void *arg, const void *p, size_t n);
 struct tar;
 
 struct tar *tar_new(tar_sink sink, void *arg);
+struct tar *tar_new_gzip(tar_sink sink, void *arg);	/* the same, compressed, without a time stamp */
 int tar_file(struct tar *t, const char *path, mode_t mode, const void *data, size_t n, struct err *err) must_check;
 int tar_dir(struct tar *t, const char *path, mode_t mode, struct err *err) must_check;
 int tar_link(struct tar *t, const char *path, const char *target, struct err *err) must_check;
