@@ -36,7 +36,7 @@ void http_endpoint_done(struct http_endpoint *e);
 struct http;
 
 struct http *http_new(struct loop *l);
-struct http *http_free(struct http *h);		/* cancels what runs; returns NULL */
+struct http *http_free(struct http *h);		/* cancels what runs; returns NULL. Not from a callback of its requests */
 
 struct http_req;
 typedef void (*http_done_fn)(struct http_req *r, int code, const struct err *err);
@@ -79,8 +79,8 @@ void http_req_done(struct http_req *r);		/* cancels and frees `response` */
 /* A response header of the running or ended request, or NULL; borrowed until http_req_done. */
 const char *http_header(const struct http_req *r, const char *name);
 
-/* Runs the loop until r is complete; for programs that work step by step. Returns on_done's code (on_done of the
- * request is replaced). deadline_ns as loop_deadline(). */
+/* Starts r unless it runs already, and runs the loop until it is complete; for programs that work step by step. Returns
+ * what on_done would have got (it is not called). After -ETIMEDOUT or -ECANCELED of the loop r is cancelled. */
 int http_wait(struct http *h, struct http_req *r, uint64_t deadline_ns, struct err *err) must_check;
 
 /* Percent-encodes for a query value or path segment; appends. */
@@ -106,7 +106,7 @@ struct http_stream *http_stream_open(struct http *h, const struct http_endpoint 
 /* Queues bytes (at most 4 MiB may wait: -EAGAIN, nothing taken). */
 int http_stream_send(struct http_stream *s, const void *p, size_t n) must_check;
 size_t http_stream_queued(const struct http_stream *s);
-/* Half-close after what is queued: shutdown(SHUT_WR) on plain sockets. */
+/* Half-close after what is queued: shutdown(SHUT_WR), with TLS too (the peer sees the end, without close_notify). */
 void http_stream_end(struct http_stream *s);
 void http_stream_pause(struct http_stream *s, bool pause);	/* stop reading */
 void http_stream_close(struct http_stream *s);			/* no on_close; NULL is fine */
