@@ -602,3 +602,53 @@ int tar_extract(const char *path, const char *dir, struct err *err)
 	r = archive_read_open_filename(a, path, CHUNK) < ARCHIVE_WARN ? reader_failed(a, err) : extract_all(a, real, err);
 	return r ? err_wrap(err, r, "unpacking %s", path) : 0;
 }
+
+/* ---- from archive to archive ---------------------------------------------------------------------------------- */
+
+static int copy_content(struct tar *t, struct archive *from, const char *path, struct err *err)
+{
+	autofree char *chunk = xrealloc(NULL, CHUNK, 1);
+	la_ssize_t n;
+
+	while ((n = archive_read_data(from, chunk, CHUNK)) > 0)
+		if (archive_write_data(t->a, chunk, (size_t)n) < 0)
+			return writer_failed(t, path, err);
+	return n < 0 ? reader_failed(from, err) : 0;
+}
+
+static int copy_entry(struct tar *t, struct archive *from, struct archive_entry *e, const char *path, struct err *err)
+{
+	bool content = !archive_entry_hardlink(e) && archive_entry_filetype(e) == AE_IFREG;
+	int r;
+
+	archive_entry_copy_pathname(e, *path ? path : ".");
+	r = header_write(t, e, path, err);
+	return r || !content ? r : copy_content(t, from, path, err);
+}
+
+int tar_archive(struct tar *t, const char *path, struct err *err)
+{
+	__attribute__((cleanup(reader_done))) struct archive *a = reader_new();
+	struct archive_entry *entry;
+	int r;
+
+	with_utf8;
+
+	if (access(path, R_OK) < 0) {
+		r = -errno;
+		return err_set(err, r, "cannot open %s: %m", path);
+	}
+	if (archive_read_open_filename(a, path, CHUNK) < ARCHIVE_WARN)
+		return err_wrap(err, reader_failed(a, err), "reading %s", path);
+	do {
+		autofree char *name = NULL;
+
+		r = entry_next(a, &entry, &name, err);
+		if (r > 0) {
+			int e = copy_entry(t, a, entry, name, err);
+
+			r = e ? e : 1;
+		}
+	} while (r > 0);
+	return r;
+}

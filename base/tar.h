@@ -29,6 +29,8 @@ int tar_disk_file(struct tar *t, const char *path, mode_t mode, const char *disk
  * keep_owner, for whole root file systems: also owners, times, devices and file capabilities. */
 int tar_disk_tree(struct tar *t, const char *prefix, const char *dir, const char *const *skip, bool keep_owner,
 		  struct err *err) must_check;
+/* All entries of the archive file `path`, owners and times as there. */
+int tar_archive(struct tar *t, const char *path, struct err *err) must_check;
 int tar_end(struct tar *t, struct err *err) must_check;	/* trailer; frees t, also on failure */
 void tar_abort(struct tar *t);				/* frees without a trailer; NULL is fine */
 

@@ -210,6 +210,30 @@ static void test_parse(void)
 	is_int(tar_parse("<html>", 6, describe, &none, &err), -EBADMSG, "another format: %s", err.msg);
 }
 
+static void test_archive(void)
+{
+	auto(buf) struct buf a = BUF_INIT(1 << 20), b = BUF_INIT(1 << 20), list = BUF_INIT(10000);
+	autofree char *file = path_join(dir, "copy.tar");
+	struct tar *t = tar_new(to_buf, &a);
+	struct err err = { 0 };
+
+	(void)!tar_dir(t, "out", 0755, NULL);
+	(void)!tar_file(t, "out/prog", 0755, "hello", 5, NULL);
+	(void)!tar_link(t, "out/link", "prog", NULL);
+	(void)!tar_end(t, NULL);
+	save(file, &a);
+	t = tar_new(to_buf, &b);
+	(void)!tar_file(t, "first", 0644, "x", 1, NULL);
+	is_int(tar_archive(t, file, &err), 0, "an archive is added to another %s", err.msg);
+	(void)!tar_end(t, NULL);
+	is_int(tar_parse(b.data, b.len, describe, &list, &err), 0, "which can be read %s", err.msg);
+	ok(strstr(buf_str(&list), "first") && strstr(buf_str(&list), "out/prog") && strstr(buf_str(&list), "out/link"),
+	   "and holds the entries of both: %s", buf_str(&list));
+	t = tar_new(to_buf, &b);
+	is_int(tar_archive(t, "/nonexistent", &err), -ENOENT, "a missing one: %s", err.msg);
+	tar_abort(t);
+}
+
 int main(void)
 {
 	struct err err = { 0 };
@@ -224,6 +248,7 @@ int main(void)
 	test_extract();
 	test_escape();
 	test_parse();
+	test_archive();
 	ok(file_remove_tree(dir, &err) == 0, "cleaned up %s", err.msg);
 	return tap_done();
 }
