@@ -189,6 +189,26 @@ json *json_array(void)
 	return made(cJSON_CreateArray());
 }
 
+json *json_string(const char *s)
+{
+	return made(cJSON_CreateString(s));
+}
+
+json *json_number(double v)
+{
+	return made(cJSON_CreateNumber(v));
+}
+
+json *json_boolean(bool v)
+{
+	return made(cJSON_CreateBool(v));
+}
+
+json *json_null(void)
+{
+	return made(cJSON_CreateNull());
+}
+
 json *json_set(json *o, const char *key, json *value)
 {
 	json *old = member(o, str_from(key));
@@ -210,17 +230,17 @@ json *json_set(json *o, const char *key, json *value)
 void json_set_str(json *o, const char *key, const char *value)
 {
 	if (value)
-		json_set(o, key, made(cJSON_CreateString(value)));
+		json_set(o, key, json_string(value));
 }
 
 void json_set_int(json *o, const char *key, int64_t value)
 {
-	json_set(o, key, made(cJSON_CreateNumber((double)value)));
+	json_set(o, key, json_number((double)value));
 }
 
 void json_set_bool(json *o, const char *key, bool value)
 {
-	json_set(o, key, made(cJSON_CreateBool(value)));
+	json_set(o, key, json_boolean(value));
 }
 
 json *json_add(json *array, json *value)
@@ -232,7 +252,7 @@ json *json_add(json *array, json *value)
 
 void json_add_str(json *array, const char *value)
 {
-	json_add(array, made(cJSON_CreateString(value)));
+	json_add(array, json_string(value));
 }
 
 json *json_copy(const json *j)
@@ -240,27 +260,61 @@ json *json_copy(const json *j)
 	return j ? made(cJSON_Duplicate(j, true)) : NULL;
 }
 
-void json_quote(struct buf *b, const char *s)
+/* The UTF-8 character at s: its bytes and *ret, or 0 when it is broken. */
+static size_t utf8_char(const char *s, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char lead = (unsigned char)s[0];
+	size_t n = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	uint32_t c = n == 1 ? lead : lead & (0x7fu >> n);
+
+	if ((lead >= 0x80 && lead < 0xc0) || lead >= 0xf8)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if (((unsigned char)s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | ((unsigned char)s[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return 0;
+	*ret = c;
+	return n;
+}
+
+/* What YAML takes for line breaks or refuses is escaped as well. */
+static bool is_literal(uint32_t c)
+{
+	return c >= ' ' && c != '"' && c != '\\' && (c < 0x7f || c > 0x9f) && c != 0x2028 && c != 0x2029 && c != 0xfeff &&
+	       (c & 0xfffe) != 0xfffe;
+}
+
+static void quote_char(struct buf *b, const char *s, size_t n, uint32_t c)
 {
 	static const char names[] = "\"\\\b\f\n\r\t", escapes[] = "\"\\bfnrt";
+	const char *name = c < 0x80 ? strchr(names, (int)c) : NULL;
 
+	if (is_literal(c))
+		buf_add(b, s, n);
+	else if (name)
+		buf_addf(b, "\\%c", escapes[name - names]);
+	else if (c < 0x10000)
+		buf_addf(b, "\\u%04x", c);
+	else
+		buf_adds(b, "\\ufffd");
+}
+
+void json_quote(struct buf *b, const char *s)
+{
 	buf_addc(b, '"');
 	while (*s) {
-		size_t plain = 0;
-		const char *name;
+		uint32_t c = 0xfffd;
+		size_t n = utf8_char(s, &c);
 
-		while ((unsigned char)s[plain] >= ' ' && s[plain] != '"' && s[plain] != '\\')
-			plain++;
-		buf_add(b, s, plain);
-		s += plain;
-		if (!*s)
-			break;
-		name = strchr(names, *s);
-		if (name)
-			buf_addf(b, "\\%c", escapes[name - names]);
+		if (n)
+			quote_char(b, s, n, c);
 		else
-			buf_addf(b, "\\u%04x", (unsigned char)*s);
-		s++;
+			buf_adds(b, "\\ufffd");
+		s += n ? n : 1;
 	}
 	buf_addc(b, '"');
 }

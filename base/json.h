@@ -33,6 +33,10 @@ bool json_is(const json *j, const char *path);				/* present and not null */
 /* Builders. Objects and arrays passed in are taken over. */
 json *json_object(void);
 json *json_array(void);
+json *json_string(const char *s);
+json *json_number(double v);
+json *json_boolean(bool v);
+json *json_null(void);
 void json_set_str(json *o, const char *key, const char *value);		/* NULL value: nothing is set */
 void json_set_int(json *o, const char *key, int64_t value);
 void json_set_bool(json *o, const char *key, bool value);
@@ -44,7 +48,7 @@ json *json_copy(const json *j);
 char *json_text(const json *j);
 /* Indented by two spaces; caller owns. */
 char *json_pretty(const json *j);
-/* The string as a JSON literal with quotes. */
+/* The string as a JSON literal with quotes, which is valid in YAML too; broken UTF-8 becomes U+FFFD. */
 void json_quote(struct buf *b, const char *s);
 
 #define json_each(e, array) \

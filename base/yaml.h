@@ -2,8 +2,9 @@
 /* yaml: a document tree in which every value knows its line and column. Reads YAML, JSON, and JSON with comments and
  * trailing commas (devcontainer.json) from libyaml's events; JSONC comments are blanked first, keeping positions.
  *
- * Caps: 1 MiB of text, depth 64, 100,000 nodes; aliases resolved but not recursive ones. Duplicate keys are an error
- * for YAML config (dup_ok false), last wins where dup_ok (devcontainer.json). Errors: "FILE:LINE:COLUMN: …", -EINVAL. */
+ * Caps: 1 MiB of text, depth 64, 100,000 nodes, also behind aliases, of which recursive ones are an error. So are a second
+ * document, tags of one's own, and duplicate keys, unless YAML_DUP_OK (devcontainer.json): then the last counts.
+ * Errors: "FILE:LINE:COLUMN: …", -EINVAL; a file that cannot be read: its -errno. */
 #pragma once
 
 #include <stdbool.h>
@@ -37,9 +38,10 @@ int yaml_parse(const char *file, const void *p, size_t n, unsigned flags, struct
 /* By file name: .json and .jsonc → JSONC. */
 int yaml_parse_file(const char *path, unsigned flags, struct yaml_doc *ret, struct err *err) must_check;
 void yaml_doc_done(struct yaml_doc *d);
+void yaml_nodes_free(struct yaml *y);			/* with its siblings and children; NULL is fine */
 
 const struct yaml *yaml_get(const struct yaml *map, const char *key);	/* NULL when absent or no map */
-const char *yaml_str(const struct yaml *map, const char *key, const char *def);
+const char *yaml_str(const struct yaml *map, const char *key, const char *def);	/* strings only, no numbers */
 const char *yaml_type_name(enum yaml_type t);				/* "a number", "a list", … */
 /* The same data as JSON; caller owns. */
 json *yaml_to_json(const struct yaml *y);
