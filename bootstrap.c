@@ -16,7 +16,6 @@
 #include "boot/status.h"
 #include "boot/step.h"
 #include "boot/up.h"
-#include "version.h"
 
 #define UP_TIMEOUT_MS (90 * 60 * 1000)
 #define LOCK_MS 5000
@@ -124,16 +123,11 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int code;
 
-	if (argc == 2 && streq(argv[1], "--version")) {
-		printf("bootstrap %s\n", FIRESTREAM_VERSION);
-		return EXIT_DONE;
-	}
 	code = cli_parse(argc, argv, commands, ARRAY_SIZE(commands), &command, &o, &e);
 	if (code < 0) {
 		log_error("%s", err_text(&e));
 		code = EXIT_USAGE;
 	} else if (o.help) {
-		cli_help(commands, ARRAY_SIZE(commands), command);
 		code = EXIT_DONE;
 	} else {
 		log_set_level(o.log_level);

@@ -34,12 +34,12 @@ static const struct option_row rows[] = {
 	{ "config", OPTION_TEXT, 0, 'c', AT(config), "FILE", "the config file" },
 	{ "purge", OPTION_BOOL, 0, 'p', AT(purge), NULL, "also remove data and secrets" },
 	{ "all", OPTION_BOOL, 'a', 'a', AT(all), NULL, "also images and caches that were built here" },
-	{ "rebuild", OPTION_BOOL, 0, 'b', AT(rebuild), NULL, "make the images again" },
-	{ "watch", OPTION_BOOL, 'w', 'w', AT(watch), NULL, "show again on every change" },
+	{ "rebuild", OPTION_BOOL, 0, 'r', AT(rebuild), NULL, "make the images again" },
+	{ "watch", OPTION_BOOL, 'w', 'W', AT(watch), NULL, "show again on every change" },
 	{ "user", OPTION_TEXT, 'u', 'u', AT(user), "NAME", "run as this user" },
-	{ "workdir", OPTION_TEXT, 0, 'd', AT(workdir), "FOLDER", "run in this folder" },
-	{ "print", OPTION_BOOL, 0, 'P', AT(print), NULL, "write it to the standard output" },
-	{ "merge", OPTION_BOOL, 0, 'm', AT(merge), NULL, "merge it into your own kubeconfig" },
+	{ "workdir", OPTION_TEXT, 0, 'w', AT(workdir), "FOLDER", "run in this folder" },
+	{ "print", OPTION_BOOL, 0, 'k', AT(print), NULL, "write it to the standard output" },
+	{ "merge", OPTION_BOOL, 0, 'k', AT(merge), NULL, "merge it into your own kubeconfig" },
 };
 
 struct parser {
@@ -223,7 +223,7 @@ int cli_parse(int argc, char **argv, const struct command *commands, size_t n, c
 	if (r < 0)
 		return r;
 	if (ret->version) {
-		printf("firestream %s\n", FIRESTREAM_VERSION);
+		printf("bootstrap %s\n", FIRESTREAM_VERSION);
 		ret->help = true;
 	} else if (ret->help) {
 		cli_help(commands, n, p.command);

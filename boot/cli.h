@@ -31,8 +31,8 @@ struct run;
 
 struct command {
 	const char *name, *usage, *summary;	/* usage: "[CONFIG] [NAME…]" */
-	/* Options it takes besides the global ones: p --purge, a --all, b --rebuild, w --watch, c --config, u --user, d --workdir,
-	 * P --print, m --merge */
+	/* Options it takes besides the global ones: c --config, r --rebuild, p --purge, a --all, u --user, w --workdir, W --watch,
+	 * k --print and --merge */
 	const char *flags;
 	bool raw_args;				/* stops at the first positional argument: exec's own command follows */
 	int (*run)(struct run *r);		/* exit code */

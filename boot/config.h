@@ -57,9 +57,11 @@ struct config {
 
 extern const struct schema_key config_schema[];
 
-/* file NULL: the example examples/first-light.json of `root` is not read here; the caller names it. Reads, checks, merges catalog entries
- * (root/catalog/NAME.yaml) and defaults. On failure every problem is in err's message when it fits, and all of them in *problems (one
- * sentence each). workspace: the folder whose name is the default project name. */
+/* The config of a run that names none: firestream.json or .yaml in the workspace, else root's examples/first-light.json. Caller owns. */
+char *config_default(const char *workspace, const char *root);
+/* Reads, checks, merges catalog entries (root/catalog/NAME.yaml) and defaults; file NULL: defaults only. On failure (always -EINVAL) all
+ * problems are in *problems, one sentence with FILE:LINE:COLUMN each, and in err as many as fit, a line each. workspace: the folder
+ * whose name is the default project name. */
 int config_load(const char *file, const char *root, const char *workspace, struct config *ret, struct strv *problems,
 		struct err *err) must_check;
 void config_done(struct config *c);

@@ -70,8 +70,6 @@ int up_load(struct run *r, struct err *err)
 	if (!file)
 		file = chosen = config_default(r->workspace, r->root);
 	e = config_load(file, r->root, r->workspace, &r->config, &problems, err);
-	for (size_t i = 1; i < problems.n; i++)	/* the first is in err */
-		fprintf(stderr, "%s\n", problems.v[i]);
 	if (e == 0)
 		r->config.n_selected = r->config.n_services;
 	if (e == 0 && names.n)

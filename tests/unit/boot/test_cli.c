@@ -6,10 +6,10 @@
 #include "tests/tap.h"
 
 static const struct command commands[] = {
-	{ "up", "[CONFIG] [NAME…]", "Bring everything up", "bc", false, NULL },
+	{ "up", "[CONFIG] [NAME…]", "Bring everything up", "rc", false, NULL },
 	{ "down", "", "Remove it", "pa", false, NULL },
-	{ "exec", "COMMAND…", "Run a command", "ud", true, NULL },
-	{ "status", "", "Show", "w", false, NULL },
+	{ "exec", "COMMAND…", "Run a command", "uw", true, NULL },
+	{ "status", "", "Show", "W", false, NULL },
 };
 
 static const struct {
