@@ -13,5 +13,7 @@
 #undef strncpy
 #undef strncat
 #undef strtok
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok atoi atol atoll
 #pragma GCC poison strtol strtoll strtoul strtoull system popen sleep usleep gethostbyname getaddrinfo gets

@@ -67,8 +67,8 @@ static int unknown_option(const struct parser *p, const char *text, size_t len)
 		if (row_allowed(&rows[i], p->command))
 			names[n++] = rows[i].name;
 	near = str_nearest(name + strspn(name, "-"), names, n);
-	return err_set(p->err, -EINVAL, "there is no option %s%s%s%s", name, near ? "; did you mean --" : "", near ? near : "",
-		       near ? "?" : ", see --help");
+	return err_set(p->err, -EINVAL, "there is no option %s%s%s%s", name, near ? "; did you mean --" : "",
+		       near ? near : "", near ? "?" : ", see --help");
 }
 
 static int set_value(const struct parser *p, const struct option_row *row, const char *value)
@@ -94,7 +94,8 @@ static int set_value(const struct parser *p, const struct option_row *row, const
 		return 0;
 	case OPTION_DURATION:
 		if (num_duration_ms(value, at) < 0 || *(uint64_t *)at == 0)
-			return err_set(p->err, -EINVAL, "--%s must be a time such as 90s or 5m, not \"%s\"", row->name, value);
+			return err_set(p->err, -EINVAL, "--%s must be a time such as 90s or 5m, not \"%s\"", row->name,
+				       value);
 		return 0;
 	}
 	return 0;
@@ -166,8 +167,8 @@ static int choose_command(struct parser *p, const char *word, bool *ret_consumed
 		return 0;
 	}
 	near = str_nearest(word, names, p->n_commands);
-	return err_set(p->err, -EINVAL, "there is no command \"%s\"%s%s%s", word, near ? "; did you mean " : ", see --help",
-		       near ? near : "", near ? "?" : "");
+	return err_set(p->err, -EINVAL, "there is no command \"%s\"%s%s%s", word,
+		       near ? "; did you mean \"" : ", see --help", near ? near : "", near ? "\"?" : "");
 }
 
 static int take_all(struct parser *p, char **args)
@@ -271,13 +272,15 @@ static void print_command_line(const struct command *c)
 void cli_help(const struct command *commands, size_t n, const struct command *one)
 {
 	if (one) {
-		printf("Usage: bootstrap %s [OPTION…]%s%s\n\n%s.\n", one->name, *one->usage ? " " : "", one->usage, one->summary);
+		printf("Usage: bootstrap %s [OPTION…]%s%s\n\n%s.\n", one->name, *one->usage ? " " : "", one->usage,
+		       one->summary);
 		if (one->flags && *one->flags) {
 			printf("\nOptions:\n");
 			print_rows(one, false);
 		}
 	} else {
-		printf("Usage: bootstrap [COMMAND] [OPTION…] [ARGUMENT…]\n\nCommands (without one: %s):\n", commands[0].name);
+		printf("Usage: bootstrap [COMMAND] [OPTION…] [ARGUMENT…]\n\nCommands (without one: %s):\n",
+		       commands[0].name);
 		for (size_t i = 0; i < n; i++)
 			print_command_line(&commands[i]);
 	}

@@ -9,7 +9,14 @@
 #include "base/log.h"
 #include "base/str.h"
 
-enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_PREREQUISITE = 3, EXIT_TIMEOUT = 4, EXIT_INTERRUPTED = 130 };
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_PREREQUISITE = 3,
+	EXIT_TIMEOUT = 4,
+	EXIT_INTERRUPTED = 130
+};
 enum output { OUTPUT_TEXT, OUTPUT_JSON };
 
 struct options {
@@ -31,21 +38,22 @@ struct run;
 
 struct command {
 	const char *name, *usage, *summary;	/* usage: "[CONFIG] [NAME…]" */
-	/* Options it takes besides the global ones: c --config, r --rebuild, p --purge, a --all, u --user, w --workdir, W --watch,
-	 * k --print and --merge */
+	/* Options it takes besides the global ones: c --config, r --rebuild, p --purge, a --all, u --user, w --workdir, W
+	 * --watch, k --print and --merge */
 	const char *flags;
 	bool raw_args;				/* stops at the first positional argument: exec's own command follows */
 	int (*run)(struct run *r);		/* exit code */
 };
 
-/* Finds the command and fills *ret. A first word that is no command but a file (readable, or by its looks), or no word at all: the
- * first of the table (`up`). -EINVAL with a sentence and the nearest name. --help and --version print; the caller sees ret->help and
- * ends with 0. --no-color sets NO_COLOR, which progress asks for. *ret is to be done in any case. */
+/* Finds the command and fills *ret. A first word that is no command but a file (readable, or by its looks), or no word at
+ * all: the first of the table (`up`). -EINVAL with a sentence and the nearest name. --help and --version print; the caller
+ * sees ret->help and ends with 0. --no-color sets NO_COLOR, which progress asks for. *ret is to be done in any case. */
 int cli_parse(int argc, char **argv, const struct command *commands, size_t n, const struct command **ret_command,
 	      struct options *ret, struct err *err) must_check;
 void cli_help(const struct command *commands, size_t n, const struct command *one);	/* one NULL: all; on stdout */
 void options_done(struct options *o);
-/* EXIT_TIMEOUT for -ETIMEDOUT, EXIT_INTERRUPTED for -ECANCELED, EXIT_PREREQUISITE for -ENOPKG, EXIT_USAGE for -EINVAL, else EXIT_FAILED. */
+/* EXIT_TIMEOUT for -ETIMEDOUT, EXIT_INTERRUPTED for -ECANCELED, EXIT_PREREQUISITE for -ENOPKG, EXIT_USAGE for -EINVAL, else
+ * EXIT_FAILED. */
 int cli_exit_code(int code);
 /* Asks "TEXT [Y/n] " on the terminal; yes when o->yes; no without a terminal or when headless. */
 bool cli_agree(const struct options *o, const char *text);

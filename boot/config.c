@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How it works: the schema tables read a file into struct raw_config and report what a table can see; then each service is layered (entry
- * over catalog entry, or over the top level's defaults) and what lies between keys is checked. Problems are collected, never the first only. */
+/* How it works: the schema tables read a file into struct raw_config and report what a table can see; then each service is
+ * layered (entry over catalog entry, or over the top level's defaults) and what lies between keys is checked. Problems are
+ * collected, never the first only. */
 #include "boot/config.h"
 
 #include <ctype.h>
@@ -183,7 +184,8 @@ static void check_env(struct reading *r, const struct yaml *entry, const char *n
 	yaml_each(e, yaml_get(entry, "env")) {
 		const char *k = e->key ? e->key : "";
 
-		if (!*k || isdigit((unsigned char)*k) || k[strspn(k, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")])
+		if (!*k || isdigit((unsigned char)*k) ||
+		    k[strspn(k, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")])
 			PROBLEM(r, e, "service \"%s\": \"%s\" cannot be the name of an environment variable", name, k);
 	}
 }
@@ -199,12 +201,15 @@ static void check_service(struct reading *r, const struct yaml *entry, size_t in
 	if (streq(s->name, "kubernetes"))
 		PROBLEM(r, key_or(entry, "service_name"), "the name \"kubernetes\" belongs to the cluster's own API");
 	if (!s->image.repository && !s->build)
-		PROBLEM(r, entry, "service \"%s\" is not in the catalog and has no image: give it image.repository, build, or a top-level image",
+		PROBLEM(r, entry,
+			"service \"%s\" is not in the catalog and has no image: give it image.repository, build, or a "
+			"top-level image",
 			s->name);
 	for (size_t i = 0; i < s->n_ports; i++)
 		for (size_t k = 0; k < i; k++)
 			if (s->ports[i] == s->ports[k])
-				PROBLEM(r, key_or(entry, "ports"), "service \"%s\" has port %lld twice", s->name, (long long)s->ports[i]);
+				PROBLEM(r, key_or(entry, "ports"), "service \"%s\" has port %lld twice", s->name,
+					(long long)s->ports[i]);
 	if (!s->n_ports && (s->ui || s->publish > 0))
 		PROBLEM(r, entry, "service \"%s\" has no ports, so there is nothing to publish", s->name);
 	check_env(r, entry, s->name);
@@ -221,7 +226,8 @@ static void check_publish(struct reading *r, const struct yaml *entry, size_t in
 			(long long)s->publish);
 	for (size_t i = 0; i < index; i++)
 		if (r->c->services[i].publish == s->publish)
-			PROBLEM(r, key_or(entry, "publish"), "service \"%s\" wants port %lld, which service \"%s\" in line %u has", s->name,
+			PROBLEM(r, key_or(entry, "publish"),
+				"service \"%s\" wants port %lld, which service \"%s\" in line %u has", s->name,
 				(long long)s->publish, r->c->services[i].name, r->c->services[i].line);
 }
 
@@ -244,7 +250,8 @@ static bool catalog_read(struct reading *r, const char *name, struct raw_catalog
 	return true;
 }
 
-static void service_read(struct reading *r, const struct raw_service *own, const struct raw_service *defaults, const struct yaml *entry)
+static void service_read(struct reading *r, const struct raw_service *own, const struct raw_service *defaults,
+			 const struct yaml *entry)
 {
 	struct raw_catalog known = { 0 };
 	struct config *c = r->c;
@@ -319,7 +326,8 @@ static int problems_err(const struct strv *problems, struct err *err)
 	return err_set(err, -EINVAL, "%s", buf_str(&b));
 }
 
-int config_load(const char *file, const char *root, const char *workspace, struct config *ret, struct strv *problems, struct err *err)
+int config_load(const char *file, const char *root, const char *workspace, struct config *ret, struct strv *problems,
+		struct err *err)
 {
 	struct yaml_doc doc = { 0 };
 	struct config c = { .file = xstrdup(file) };

@@ -57,11 +57,12 @@ struct config {
 
 extern const struct schema_key config_schema[];
 
-/* The config of a run that names none: firestream.json or .yaml in the workspace, else root's examples/first-light.json. Caller owns. */
+/* The config of a run that names none: firestream.json or .yaml in the workspace, else root's examples/first-light.json.
+ * Caller owns. */
 char *config_default(const char *workspace, const char *root);
-/* Reads, checks, merges catalog entries (root/catalog/NAME.yaml) and defaults; file NULL: defaults only. On failure (always -EINVAL) all
- * problems are in *problems, one sentence with FILE:LINE:COLUMN each, and in err as many as fit, a line each. workspace: the folder
- * whose name is the default project name. */
+/* Reads, checks, merges catalog entries (root/catalog/NAME.yaml) and defaults; file NULL: defaults only. On failure (always
+ * -EINVAL) all problems are in *problems, one sentence with FILE:LINE:COLUMN each, and in err as many as fit, a line each.
+ * workspace: the folder whose name is the default project name. */
 int config_load(const char *file, const char *root, const char *workspace, struct config *ret, struct strv *problems,
 		struct err *err) must_check;
 void config_done(struct config *c);

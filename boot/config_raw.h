@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_raw: the config and catalog files as written: what the schema tables of config_schema.c fill and config.c turns into struct
- * config. A has_… member tells whether the key was there. Seen by those two files alone. */
+/* config_raw: the config and catalog files as written: what the schema tables of config_schema.c fill and config.c turns
+ * into struct config. A has_… member tells whether the key was there. Seen by those two files alone. */
 #pragma once
 
 #include "base/schema.h"

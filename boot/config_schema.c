@@ -7,6 +7,8 @@
 #include "boot/config.h"
 #include "boot/config_raw.h"
 
+#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 enum { NAME_MAX_LEN = 32 };
 
 static bool valid_name(const char *text, const char **expected)
@@ -40,23 +42,21 @@ static bool valid_address(const char *text, const char **expected)
 static bool valid_repository(const char *text, const char **expected)
 {
 	*expected = "an image name without tag, such as ghcr.io/owner/name";
-	return *text && isalnum((unsigned char)text[0]) &&
-	       text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:")] == '\0' && !str_ends(text, "/") &&
+	return isalnum((unsigned char)text[0]) && text[strspn(text, WORD "/:")] == '\0' && !str_ends(text, "/") &&
 	       !str_ends(text, ":") && (!strrchr(text, ':') || strchr(strrchr(text, ':'), '/'));
 }
 
 static bool valid_reference(const char *text, const char **expected)
 {
 	*expected = "an image reference, such as ghcr.io/owner/name:tag";
-	return isalnum((unsigned char)text[0]) &&
-	       text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@")] == '\0';
+	return isalnum((unsigned char)text[0]) && text[strspn(text, WORD "/:@")] == '\0';
 }
 
 static bool valid_tag(const char *text, const char **expected)
 {
 	*expected = "an image tag";
 	return (isalnum((unsigned char)text[0]) || text[0] == '_') && strlen(text) <= 128 &&
-	       text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+	       text[strspn(text, WORD)] == '\0';
 }
 
 static bool valid_pull_policy(const char *text, const char **expected)
@@ -67,7 +67,8 @@ static bool valid_pull_policy(const char *text, const char **expected)
 
 static bool valid_cpu(const char *text, const char **expected)
 {
-	size_t digits = strspn(text, "0123456789"), more = text[digits] == '.' ? strspn(text + digits + 1, "0123456789") + 1 : 0;
+	size_t digits = strspn(text, "0123456789");
+	size_t more = text[digits] == '.' ? strspn(text + digits + 1, "0123456789") + 1 : 0;
 
 	*expected = "an amount of CPU, such as 200m or 0.5";
 	return digits > 0 && more != 1 && (text[digits + more] == '\0' || streq(text + digits + more, "m"));
@@ -93,10 +94,14 @@ static bool valid_path(const char *text, const char **expected)
 	return text[0] == '/';
 }
 
-#define TEXT(key, target, member, grammar, about) \
-	{ .name = key, .type = SCHEMA_STRING, .offset = offsetof(target, member), .valid = grammar, .help = about }
-#define MAP_OF(key, target, member, table, about) \
-	{ .name = key, .type = SCHEMA_OBJECT, .offset = offsetof(target, member), .keys = table, .help = about }
+#define ROW(key, kind, target, member, about, ...) \
+	{ .name = key, .type = SCHEMA_##kind, .offset = offsetof(target, member), .help = about, ##__VA_ARGS__ }
+#define TEXT(key, target, member, grammar, about, ...) ROW(key, STRING, target, member, about, .valid = grammar, ##__VA_ARGS__)
+#define MAP_OF(key, target, member, table, about, ...) ROW(key, OBJECT, target, member, about, .keys = table, ##__VA_ARGS__)
+#define PORTS(key, target, member) ROW(key, STRINGS, target, member, "container and service ports", .max = 8, .valid = valid_port)
+#define PRESENT(target, member) .set_offset = offsetof(target, member)
+/* Its keys write into the same struct. */
+#define GROUP(key, table, about) { .name = key, .type = SCHEMA_OBJECT, .keys = table, .help = about }
 
 static const struct schema_key image_keys[] = {
 	TEXT("repository", struct raw_image, repository, valid_repository, "image name without tag"),
@@ -119,19 +124,17 @@ static const struct schema_key resource_keys[] = {
 };
 
 static const struct schema_key ingress_keys[] = {
-	{ .name = "enabled", .type = SCHEMA_BOOL, .offset = offsetof(struct raw_ingress, enabled), .help = "make an Ingress" },
-	{ .name = "external", .type = SCHEMA_BOOL, .offset = offsetof(struct raw_ingress, external), .help = "also for other machines" },
+	ROW("enabled", BOOL, struct raw_ingress, enabled, "make an Ingress"),
+	ROW("external", BOOL, struct raw_ingress, external, "also for other machines"),
 	TEXT("host", struct raw_ingress, host, valid_host, "its host name"),
 	TEXT("className", struct raw_ingress, class_name, valid_name, "ingress class"),
 	TEXT("path", struct raw_ingress, path, valid_path, "its path; /"),
-	{ .name = "annotations", .type = SCHEMA_STRING_MAP, .offset = offsetof(struct raw_ingress, annotations), .help = "annotations" },
+	ROW("annotations", STRING_MAP, struct raw_ingress, annotations, "annotations"),
 	{ 0 }
 };
 
-/* A service's `service: {ports: […]}` writes into the service itself. */
 static const struct schema_key port_keys[] = {
-	{ .name = "ports", .type = SCHEMA_STRINGS, .offset = offsetof(struct raw_service, service_ports), .max = 8, .valid = valid_port,
-	  .help = "container and service ports" },
+	PORTS("ports", struct raw_service, service_ports),
 	{ 0 }
 };
 
@@ -139,27 +142,22 @@ static const struct schema_key port_keys[] = {
 #define SERVICE_ROWS(target, at) \
 	MAP_OF("image", target, at image, image_keys, "image to run"), \
 	TEXT("build", target, at build, valid_service_name, "recipe in images/, used where no registry answers"), \
-	{ .name = "ports", .type = SCHEMA_STRINGS, .offset = offsetof(target, at ports), .max = 8, .valid = valid_port, \
-	  .help = "container and service ports" }, \
-	{ .name = "ui", .type = SCHEMA_BOOL, .offset = offsetof(target, at ui), .set_offset = offsetof(target, at has_ui), \
-	  .help = "has a page for people: its URL is printed" }, \
-	{ .name = "env", .type = SCHEMA_STRING_MAP, .offset = offsetof(target, at env), .help = "environment variables" }, \
-	{ .name = "command", .type = SCHEMA_STRINGS, .offset = offsetof(target, at command), .help = "instead of the image's entrypoint" }, \
-	{ .name = "args", .type = SCHEMA_STRINGS, .offset = offsetof(target, at args), .help = "arguments" }, \
-	{ .name = "resources", .type = SCHEMA_OBJECT, .offset = offsetof(target, at resources), .keys = resource_keys, \
-	  .set_offset = offsetof(target, at has_resources), .help = "CPU and memory" }, \
-	{ .name = "replicaCount", .type = SCHEMA_INT, .offset = offsetof(target, at replicas), .min = 0, .max = 100, \
-	  .set_offset = offsetof(target, at has_replicas), .help = "how many pods; 1" }
+	PORTS("ports", target, at ports), \
+	ROW("ui", BOOL, target, at ui, "has a page for people: its URL is printed", PRESENT(target, at has_ui)), \
+	ROW("env", STRING_MAP, target, at env, "environment variables"), \
+	ROW("command", STRINGS, target, at command, "instead of the image's entrypoint"), \
+	ROW("args", STRINGS, target, at args, "arguments"), \
+	MAP_OF("resources", target, at resources, resource_keys, "CPU and memory", PRESENT(target, at has_resources)), \
+	ROW("replicaCount", INT, target, at replicas, "how many pods; 1", .max = 100, PRESENT(target, at has_replicas))
 
 static const struct schema_key service_keys[] = {
-	{ .name = "service_name", .type = SCHEMA_STRING, .offset = offsetof(struct raw_service, name), .valid = valid_service_name,
-	  .required = true, .line_offset = offsetof(struct raw_service, line), .help = "its name; one of the catalog, or your own" },
+	TEXT("service_name", struct raw_service, name, valid_service_name, "one of the catalog, or your own",
+	     .required = true, .line_offset = offsetof(struct raw_service, line)),
 	SERVICE_ROWS(struct raw_service, ),
-	{ .name = "service", .type = SCHEMA_OBJECT, .offset = 0, .keys = port_keys, .help = "ports, in a chart's way" },
-	{ .name = "publish", .type = SCHEMA_INT, .offset = offsetof(struct raw_service, publish), .min = -1, .max = 65535,
-	  .set_offset = offsetof(struct raw_service, has_publish), .help = "port on this machine; 0: a free one, -1: none" },
-	{ .name = "ingress", .type = SCHEMA_OBJECT, .offset = offsetof(struct raw_service, ingress), .keys = ingress_keys,
-	  .set_offset = offsetof(struct raw_service, has_ingress), .help = "Ingress" },
+	GROUP("service", port_keys, "ports, in a chart's way"),
+	ROW("publish", INT, struct raw_service, publish, "port on this machine; 0: a free one, -1: none", .min = -1, .max = 65535,
+	    PRESENT(struct raw_service, has_publish)),
+	MAP_OF("ingress", struct raw_service, ingress, ingress_keys, "Ingress", PRESENT(struct raw_service, has_ingress)),
 	{ 0 }
 };
 
@@ -174,66 +172,57 @@ static const char *const source_names[] = { "auto", "registry", "build", NULL };
 static const char *const mode_names[] = { "auto", "route", "forward", NULL };
 
 static const struct schema_key images_keys[] = {
-	{ .name = "source", .type = SCHEMA_ENUM, .offset = offsetof(struct raw_config, images.source), .names = source_names, .def = "auto",
-	  .help = "where images come from; auto asks whether a registry answers" },
+	ROW("source", ENUM, struct raw_config, images.source, "where images come from; auto asks whether a registry answers",
+	    .names = source_names, .def = "auto"),
 	TEXT("probe", struct raw_config, images.probe, valid_reference, "image that a registry is asked for"),
-	{ .name = "probeTimeout", .type = SCHEMA_DURATION, .offset = offsetof(struct raw_config, images.probe_ms), .def = "10s",
-	  .help = "how long it may take to answer" },
+	ROW("probeTimeout", DURATION, struct raw_config, images.probe_ms, "how long it may take to answer", .def = "10s"),
 	{ 0 }
 };
 
 static const struct schema_key api_keys[] = {
-	{ .name = "host", .type = SCHEMA_STRING, .offset = offsetof(struct raw_config, cluster.api_host), .valid = valid_address,
-	  .def = "127.0.0.1", .help = "address of this machine where the API listens" },
-	{ .name = "port", .type = SCHEMA_INT, .offset = offsetof(struct raw_config, cluster.api_port), .max = 65535, .def = "0",
-	  .help = "its port; 0: a free one" },
+	TEXT("host", struct raw_config, cluster.api_host, valid_address, "address of this machine where it listens", .def = "127.0.0.1"),
+	ROW("port", INT, struct raw_config, cluster.api_port, "its port; 0: a free one", .max = 65535, .def = "0"),
 	{ 0 }
 };
 
 static const struct schema_key cluster_keys[] = {
 	TEXT("name", struct raw_config, cluster.name, valid_name, "default: the project's"),
-	{ .name = "servers", .type = SCHEMA_INT, .offset = offsetof(struct raw_config, cluster.servers), .min = 1, .max = 1, .def = "1",
-	  .help = "server nodes; one" },
-	{ .name = "agents", .type = SCHEMA_INT, .offset = offsetof(struct raw_config, cluster.agents), .max = 20, .def = "0",
-	  .help = "nodes besides the server" },
+	ROW("servers", INT, struct raw_config, cluster.servers, "server nodes; one", .min = 1, .max = 1, .def = "1"),
+	ROW("agents", INT, struct raw_config, cluster.agents, "nodes besides the server", .max = 20, .def = "0"),
 	TEXT("image", struct raw_config, cluster.image, valid_reference, "node image instead of ours"),
-	{ .name = "api", .type = SCHEMA_OBJECT, .offset = 0, .keys = api_keys, .help = "the Kubernetes API on this machine" },
-	{ .name = "k3sArgs", .type = SCHEMA_STRINGS, .offset = offsetof(struct raw_config, cluster.k3s_args), .max = 100,
-	  .help = "further arguments of k3s server" },
-	{ .name = "timeout", .type = SCHEMA_DURATION, .offset = offsetof(struct raw_config, cluster.timeout_ms), .def = "5m",
-	  .help = "how long it may take to become ready" },
+	GROUP("api", api_keys, "the Kubernetes API on this machine"),
+	ROW("k3sArgs", STRINGS, struct raw_config, cluster.k3s_args, "further arguments of k3s server", .max = 100),
+	ROW("timeout", DURATION, struct raw_config, cluster.timeout_ms, "how long it may take to become ready", .def = "5m"),
 	{ 0 }
 };
 
 static const struct schema_key network_keys[] = {
-	{ .name = "mode", .type = SCHEMA_ENUM, .offset = offsetof(struct raw_config, network_mode), .names = mode_names, .def = "auto",
-	  .help = "how the dev container reaches the cluster" },
+	ROW("mode", ENUM, struct raw_config, network_mode, "how the dev container reaches the cluster", .names = mode_names, .def = "auto"),
 	{ 0 }
 };
 
-static const struct schema_key defaults_port_keys[] = {
-	{ .name = "ports", .type = SCHEMA_STRINGS, .offset = offsetof(struct raw_config, defaults.service_ports), .max = 8,
-	  .valid = valid_port, .help = "container and service ports" },
+static const struct schema_key default_port_keys[] = {
+	PORTS("ports", struct raw_config, defaults.service_ports),
 	{ 0 }
 };
+
+#define OF_OTHERS "of services that name none"
 
 const struct schema_key config_schema[] = {
 	TEXT("$schema", struct raw_config, schema, NULL, "for editors"),
 	TEXT("name", struct raw_config, name, valid_name, "the project; default: the folder's name"),
-	{ .name = "images", .type = SCHEMA_OBJECT, .offset = 0, .keys = images_keys, .help = "images" },
-	{ .name = "cluster", .type = SCHEMA_OBJECT, .offset = 0, .keys = cluster_keys, .help = "the cluster" },
-	{ .name = "network", .type = SCHEMA_OBJECT, .offset = 0, .keys = network_keys, .help = "the network" },
-	{ .name = "devcontainer", .type = SCHEMA_BOOL, .offset = offsetof(struct raw_config, devcontainer), .def = "true",
-	  .help = "false: cluster and services only" },
-	{ .name = "services", .type = SCHEMA_OBJECTS, .offset = offsetof(struct raw_config, services), .keys = service_keys,
-	  .size = sizeof(struct raw_service), .max = 200, .help = "what runs in the cluster" },
-	MAP_OF("image", struct raw_config, defaults.image, image_keys, "of services that name none"),
-	{ .name = "service", .type = SCHEMA_OBJECT, .offset = 0, .keys = defaults_port_keys, .help = "ports of services that name none" },
-	{ .name = "replicaCount", .type = SCHEMA_INT, .offset = offsetof(struct raw_config, defaults.replicas), .max = 100,
-	  .set_offset = offsetof(struct raw_config, defaults.has_replicas), .help = "of services that name none" },
-	{ .name = "resources", .type = SCHEMA_OBJECT, .offset = offsetof(struct raw_config, defaults.resources), .keys = resource_keys,
-	  .set_offset = offsetof(struct raw_config, defaults.has_resources), .help = "of services that name none" },
-	{ .name = "ingress", .type = SCHEMA_OBJECT, .offset = offsetof(struct raw_config, defaults.ingress), .keys = ingress_keys,
-	  .set_offset = offsetof(struct raw_config, defaults.has_ingress), .help = "of services that name none" },
+	GROUP("images", images_keys, "images"),
+	GROUP("cluster", cluster_keys, "the cluster"),
+	GROUP("network", network_keys, "the network"),
+	ROW("devcontainer", BOOL, struct raw_config, devcontainer, "false: cluster and services only", .def = "true"),
+	ROW("services", OBJECTS, struct raw_config, services, "what runs in the cluster", .keys = service_keys,
+	    .size = sizeof(struct raw_service), .max = 200),
+	MAP_OF("image", struct raw_config, defaults.image, image_keys, OF_OTHERS),
+	GROUP("service", default_port_keys, OF_OTHERS),
+	ROW("replicaCount", INT, struct raw_config, defaults.replicas, OF_OTHERS, .max = 100,
+	    PRESENT(struct raw_config, defaults.has_replicas)),
+	MAP_OF("resources", struct raw_config, defaults.resources, resource_keys, OF_OTHERS,
+	       PRESENT(struct raw_config, defaults.has_resources)),
+	MAP_OF("ingress", struct raw_config, defaults.ingress, ingress_keys, OF_OTHERS, PRESENT(struct raw_config, defaults.has_ingress)),
 	{ 0 }
 };

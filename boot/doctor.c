@@ -32,7 +32,8 @@ static const char *engine_fix(int code)
 {
 	switch (code) {
 	case -ENOENT:
-		return "./bootstrap up --yes installs and starts one; or install docker.io (Debian, Ubuntu) or Docker Desktop";
+		return "./bootstrap up --yes installs and starts one; or install docker.io (Debian, Ubuntu) or Docker "
+		       "Desktop";
 	case -ECONNREFUSED:
 		return "start it: systemctl start docker, or service docker start";
 	case -EPERM:
@@ -50,14 +51,16 @@ static void engine_info(struct doctor *d, struct docker *docker)
 	const char *driver, *root;
 
 	if (docker_call(docker, "GET", "/info", NULL, ENGINE_MS, &info, &err) < 0) {
-		doctor_report(d, "engine", DOCTOR_BAD, engine_fix(0), "the engine does not describe itself: %s", err_text(&err));
+		doctor_report(d, "engine", DOCTOR_BAD, engine_fix(0), "the engine does not describe itself: %s",
+			      err_text(&err));
 		return;
 	}
 	doctor_report(d, "engine", DOCTOR_OK, NULL, "%s %s at %s, API %s", docker_is_podman(docker) ? "Podman" : "Docker",
 		      json_str(info, "ServerVersion", "?"), docker_host(docker), docker_api(docker));
 	driver = json_str(info, "Driver", "?");
 	if (!strstr(driver, "overlay") && !streq(driver, "btrfs") && !streq(driver, "zfs"))
-		doctor_report(d, "storage", DOCTOR_WARN, "let the engine use overlay2: the storage-driver key of daemon.json",
+		doctor_report(d, "storage", DOCTOR_WARN,
+			      "let the engine use overlay2: the storage-driver key of daemon.json",
 			      "the engine stores layers with \"%s\", which is slow and large", driver);
 	else
 		doctor_report(d, "storage", DOCTOR_OK, NULL, "storage driver %s", driver);
@@ -146,8 +149,9 @@ static void check_config(struct doctor *d)
 int doctor_main(struct run *r)
 {
 	struct doctor d = { .r = r, .findings = json_array() };
-	static void (*const checks[])(struct doctor *) = { check_config,  check_engine, doctor_kernel, doctor_cgroups, doctor_limits,
-							   doctor_memory, doctor_disk,	doctor_ports,  doctor_dns };
+	static void (*const checks[])(struct doctor *) = {check_config,	  check_engine,	 doctor_kernel,
+							  doctor_cgroups, doctor_limits, doctor_memory,
+							  doctor_disk,	  doctor_ports,	 doctor_dns};
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && !loop_cancelled(r->loop); i++)
 		checks[i](&d);

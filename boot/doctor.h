@@ -4,5 +4,6 @@
 
 #include "boot/run.h"
 
-/* Text, or with -o json {"ok": …, "findings": [{"check","level","text","fix"}]}, on stdout. Exit code: 0, or 3 when something would fail. */
+/* Text, or with -o json {"ok": …, "findings": [{"check","level","text","fix"}]}, on stdout. Exit code: 0, or 3 when
+ * something would fail. */
 int doctor_main(struct run *r);

@@ -75,7 +75,8 @@ void doctor_kernel(struct doctor *d)
 	if (overlay)
 		doctor_report(d, "overlay", DOCTOR_OK, NULL, "the kernel stacks file systems");
 	else
-		doctor_report(d, "overlay", DOCTOR_WARN, fix, "no sign of overlayfs in this kernel; images would be slow and large");
+		doctor_report(d, "overlay", DOCTOR_WARN, fix,
+			      "no sign of overlayfs in this kernel; images would be slow and large");
 	if (bridge)
 		doctor_report(d, "bridge", DOCTOR_OK, NULL, "the kernel bridges networks");
 	else
@@ -100,7 +101,8 @@ void doctor_cgroups(struct doctor *d)
 
 		if (v2 ? file_has("/sys/fs/cgroup/cgroup.controllers", needed[i]) : file_exists(v1_path))
 			continue;
-		doctor_report(d, "cgroups", DOCTOR_BAD, "enable it: for memory, cgroup_enable=memory on the kernel's command line",
+		doctor_report(d, "cgroups", DOCTOR_BAD,
+			      "enable it: for memory, cgroup_enable=memory on the kernel's command line",
 			      "control group \"%s\" is missing", needed[i]);
 		return;
 	}
@@ -119,17 +121,18 @@ void doctor_limits(struct doctor *d)
 	uint64_t watches = file_number("/proc/sys/fs/inotify/max_user_watches");
 
 	if (instances < INOTIFY_INSTANCES || watches < INOTIFY_WATCHES)
-		doctor_report(d, "inotify", DOCTOR_WARN, "sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
-			      "%llu instances and %llu watches: several nodes or editors will run out", (unsigned long long)instances,
-			      (unsigned long long)watches);
+		doctor_report(d, "inotify", DOCTOR_WARN,
+			      "sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
+			      "%llu instances and %llu watches: several nodes or editors will run out",
+			      (unsigned long long)instances, (unsigned long long)watches);
 	else
 		doctor_report(d, "inotify", DOCTOR_OK, NULL, "%llu instances, %llu watches", (unsigned long long)instances,
 			      (unsigned long long)watches);
 #endif
 	getrlimit(RLIMIT_NOFILE, &files);
 	if (files.rlim_max != RLIM_INFINITY && files.rlim_max < OPEN_FILES)
-		doctor_report(d, "files", DOCTOR_WARN, "raise the hard limit of open files (ulimit -Hn)", "at most %llu open files",
-			      (unsigned long long)files.rlim_max);
+		doctor_report(d, "files", DOCTOR_WARN, "raise the hard limit of open files (ulimit -Hn)",
+			      "at most %llu open files", (unsigned long long)files.rlim_max);
 	else
 		doctor_report(d, "files", DOCTOR_OK, NULL, "enough open files");
 }
@@ -159,17 +162,19 @@ void doctor_disk(struct doctor *d)
 	bytes = (uint64_t)v.f_bavail * v.f_frsize;
 	gib = (double)bytes / (double)GIB;
 	if (bytes < DISK_BAD)
-		doctor_report(d, "disk", DOCTOR_BAD, "make room; `down --purge --all` removes what Firestream built", "%.1f GiB free below %s", gib,
-			      path);
+		doctor_report(d, "disk", DOCTOR_BAD, "make room; `down --purge --all` removes what Firestream built",
+			      "%.1f GiB free below %s", gib, path);
 	else if (bytes < DISK_GOOD)
-		doctor_report(d, "disk", DOCTOR_WARN, "building every image anew takes up to 15 GiB", "%.1f GiB free below %s", gib, path);
+		doctor_report(d, "disk", DOCTOR_WARN, "building every image anew takes up to 15 GiB",
+			      "%.1f GiB free below %s", gib, path);
 	else
 		doctor_report(d, "disk", DOCTOR_OK, NULL, "%.1f GiB free below %s", gib, path);
 }
 
 static bool port_is_free(int64_t port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	autoclose int fd = socket(AF_INET, SOCK_STREAM, 0);
 	int on = 1;
 
@@ -186,9 +191,11 @@ static void check_port(struct doctor *d, const char *what, int64_t port)
 	if (port_is_free(port))
 		doctor_report(d, "ports", DOCTOR_OK, NULL, "port %lld is free for %s", (long long)port, what);
 	else if (d->ours_running)
-		doctor_report(d, "ports", DOCTOR_OK, NULL, "port %lld of %s is in use, as this project is there", (long long)port, what);
+		doctor_report(d, "ports", DOCTOR_OK, NULL, "port %lld of %s is in use, as this project is there",
+			      (long long)port, what);
 	else
-		doctor_report(d, "ports", DOCTOR_BAD, "name another port in the config, or end that program (ss -ltnp tells which)",
+		doctor_report(d, "ports", DOCTOR_BAD,
+			      "name another port in the config, or end that program (ss -ltnp tells which)",
 			      "port %lld, which %s wants, is in use by another program", (long long)port, what);
 }
 
@@ -255,7 +262,8 @@ void doctor_dns(struct doctor *d)
 	if (!first_nameserver(&server, text))
 		doctor_report(d, "dns", DOCTOR_WARN, "look at /etc/resolv.conf", "no IPv4 name server in /etc/resolv.conf");
 	else if (!dns_answers(d->r->loop, server))
-		doctor_report(d, "dns", DOCTOR_WARN, "look at /etc/resolv.conf and the network", "name server %s does not answer", text);
+		doctor_report(d, "dns", DOCTOR_WARN, "look at /etc/resolv.conf and the network",
+			      "name server %s does not answer", text);
 	else
 		doctor_report(d, "dns", DOCTOR_OK, NULL, "name server %s answers", text);
 }

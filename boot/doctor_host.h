@@ -17,7 +17,8 @@ struct doctor {
 };
 
 /* fix: what to do, or NULL where nothing is to be done. */
-void doctor_report(struct doctor *d, const char *check, enum doctor_level level, const char *fix, const char *fmt, ...) printf_like(5, 6);
+void doctor_report(struct doctor *d, const char *check, enum doctor_level level, const char *fix, const char *fmt, ...)
+	printf_like(5, 6);
 
 void doctor_kernel(struct doctor *d);	/* overlay, bridge, packet filter */
 void doctor_cgroups(struct doctor *d);

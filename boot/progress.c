@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How it works: one mutex guards everything. In live mode the bottom lines of the terminal, one per running step, are ours: whatever is
- * printed first takes them off (`drawn` of them) and puts them back after. A thread of its own redraws them four times a second. */
+/* How it works: one mutex guards everything. In live mode the bottom lines of the terminal, one per running step, are ours:
+ * whatever is printed first takes them off (`drawn` of them) and puts them back after. A thread of its own redraws them four
+ * times a second. */
 #include "boot/progress.h"
 
 #include <errno.h>
@@ -208,7 +209,8 @@ static size_t first_line(const struct progress_step *s)
 	return s->lines > LAST_LINES ? s->lines - LAST_LINES : 0;
 }
 
-static void json_event(struct progress *p, const struct progress_step *s, const char *event, const char *text, uint64_t elapsed_ms)
+static void json_event(struct progress *p, const struct progress_step *s, const char *event, const char *text,
+		       uint64_t elapsed_ms)
 {
 	autojson json *o = json_object();
 	autofree char *line = NULL;
@@ -349,7 +351,7 @@ struct progress_step *progress_start(struct progress *p, const char *name, const
 	return s;
 }
 
-static char *format_clean(const char *fmt, va_list ap)
+printf_like(1, 0) static char *format_clean(const char *fmt, va_list ap)
 {
 	auto(buf) struct buf b = BUF_INIT(LINE_MAX_BYTES);
 
@@ -434,7 +436,8 @@ static void add_last_lines(struct buf *b, const struct progress_step *s)
 }
 
 /* "Kubernetes cluster  4.2 s  k3d-demo ready", with the sentence and the last lines of a failure below. */
-static void finish_text(const struct progress_step *s, enum progress_end how, const char *text, const struct err *err, uint64_t elapsed)
+static void finish_text(const struct progress_step *s, enum progress_end how, const char *text, const struct err *err,
+			uint64_t elapsed)
 {
 	auto(buf) struct buf b = BUF_INIT(1 << 17);
 	struct progress *p = s->p;
@@ -449,7 +452,8 @@ static void finish_text(const struct progress_step *s, enum progress_end how, co
 	} else {
 		const char *mark = p->utf8 ? ends[how].mark : ends[how].plain_mark;
 
-		buf_addf(&b, "  %s%s%s  %s  %s", colour(p, ends[how].colour), mark, colour(p, "\033[0m"), s->title, colour(p, "\033[2m"));
+		buf_addf(&b, "  %s%s%s  %s  %s", colour(p, ends[how].colour), mark, colour(p, "\033[0m"), s->title,
+			 colour(p, "\033[2m"));
 		add_duration(&b, elapsed);
 		buf_adds(&b, colour(p, "\033[0m"));
 		if (how == PROGRESS_UNCHANGED || how == PROGRESS_CANCELLED)

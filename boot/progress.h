@@ -2,8 +2,8 @@
 /* progress: the user's view of a running command.
  *
  * Steps run on several threads and report here; everything is thread-safe. On a terminal each running step is one live
- * line with elapsed and expected time; otherwise (or --headless) plain lines with a time in front, or JSON lines with -o json.
- * Every log line also goes to the log file. A step's last lines are shown when it fails. */
+ * line with elapsed and expected time; otherwise (or --headless) plain lines with a time in front, or JSON lines with -o
+ * json. Every log line also goes to the log file. A step's last lines are shown when it fails. */
 #pragma once
 
 #include <stdbool.h>
@@ -35,5 +35,6 @@ void progress_output(struct progress_step *s, const char *line);
 void progress_say(struct progress_step *s, const char *fmt, ...) printf_like(2, 3);
 /* How much longer it is expected to take in all, once known better. */
 void progress_expect(struct progress_step *s, uint64_t total_ms);
-/* Ends and frees s. text: one short phrase ("k3d-demo ready") or NULL. On FAILED, err's sentence and the last lines of output are shown. */
+/* Ends and frees s. text: one short phrase ("k3d-demo ready") or NULL. On FAILED, err's sentence and the last lines of
+ * output are shown. */
 void progress_finish(struct progress_step *s, enum progress_end how, const char *text, const struct err *err);

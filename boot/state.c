@@ -32,8 +32,11 @@ static int find_root(struct run *r, const char *program, struct err *err)
 	free(r->root);
 	r->root = path_real(given && *given ? given : shared ? shared : "");
 	if (!r->root)
-		return err_set(err, -ENOENT, "there is no folder %s%s with charts, catalog and images; was Firestream moved?",
-			       given && *given ? given : shared ? shared : "share/firestream",
+		return err_set(err, -ENOENT,
+			       "there is no folder %s%s with charts, catalog and images; was Firestream moved?",
+			       given && *given ? given
+			       : shared	       ? shared
+					       : "share/firestream",
 			       given && *given ? ", which FIRESTREAM_ROOT names," : "");
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How it works: the calling thread starts every step whose needs are done, then waits on a pipe. A step that ends and the signal
- * handler write a byte into it. The caller never touches another thread's loop but by loop_cancel(). */
+/* How it works: the calling thread starts every step whose needs are done, then waits on a pipe. A step that ends and the
+ * signal handler write a byte into it. The caller never touches another thread's loop but by loop_cancel(). */
 #include "boot/step.h"
 
 #include <errno.h>

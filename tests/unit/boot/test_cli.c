@@ -24,7 +24,7 @@ static const struct {
 	{ "an option may stand before its command", "--purge down", 0, "down", "", NULL },
 	{ "a file that looks like one is up's config", "nowhere.json web", 0, "up", "nowhere.json,web", NULL },
 	{ "a readable file is up's config", "/dev/null", 0, "up", "/dev/null", NULL },
-	{ "a misspelt command names the nearest", "dwon", -EINVAL, NULL, NULL, "did you mean down?" },
+	{ "a misspelt command names the nearest", "dwon", -EINVAL, NULL, NULL, "did you mean \"down\"?" },
 	{ "a strange word is refused", "xyzzyx", -EINVAL, NULL, NULL, "there is no command \"xyzzyx\", see --help" },
 	{ "a misspelt option names the nearest", "down --purg", -EINVAL, NULL, NULL, "did you mean --purge?" },
 	{ "an option of another command is refused", "status --purge", -EINVAL, NULL, NULL, "status takes no --purge" },
@@ -81,7 +81,8 @@ static void test_values(void)
 {
 	const struct command *command;
 	struct options o;
-	int r = parse("up --yes -o json --timeout=90s --log-level debug --config a.json --config=b.json", &command, &o, NULL);
+	int r = parse("up --yes -o json --timeout=90s --log-level debug --config a.json --config=b.json", &command, &o,
+		      NULL);
 
 	ok(r == 0, "values of all types are read");
 	ok(o.yes && !o.headless, "a switch is set, others are not");

@@ -65,7 +65,8 @@ static void test_plain(void)
 	ok(!strstr(text, "red"), "foreign output is not");
 	ok(strstr(text, " image done in 0.") && strstr(text, ": sha256:1234\n"), "a step ends with its time and summary");
 	ok(strstr(text, "cluster failed after 0.") && strstr(text, ": the node ended\n"), "a failure has its sentence");
-	ok(strstr(text, "| line 29\n") && strstr(text, "| line 10\n") && !strstr(text, "| line 9\n"), "and its last twenty lines");
+	ok(strstr(text, "| line 29\n") && strstr(text, "| line 10\n") && !strstr(text, "| line 9\n"),
+	   "and its last twenty lines");
 	slurp(log);
 	ok(strstr(text, " image | red and quiet\n"), "the log has foreign output without control characters");
 	ok(strstr(text, " image | 30%\n"), "of a line that redraws itself the last state");
@@ -156,8 +157,10 @@ static void test_live(void)
 	ok(strstr(text, "\033[1A\r\033[J"), "the lines before are taken off the screen");
 	progress_finish(a, PROGRESS_DONE, NULL, NULL);
 	read_terminal(terminal);
-	ok(strstr(text, "\033[2A\r\033[J") && strstr(text, "\033[32m✓\033[0m  First"), "an ended step stays above the running ones");
-	ok(!strstr(text, "0000000000000000000000000000000000000000000000000000000000000000000000000000000"), "a line is cut to the width");
+	ok(strstr(text, "\033[2A\r\033[J") && strstr(text, "\033[32m✓\033[0m  First"),
+	   "an ended step stays above the running ones");
+	ok(!strstr(text, "0000000000000000000000000000000000000000000000000000000000000000000000000000000"),
+	   "a line is cut to the width");
 	progress_pause(p, true);
 	read_terminal(terminal);
 	ok(strstr(text, "\033[1A\r\033[J"), "a pause takes the lines off");

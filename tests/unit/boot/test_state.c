@@ -32,7 +32,8 @@ static void test_open(const char *project)
 		printf("# %s\n", err_text(&err));
 	is_str(r.workspace, project, "it is the current folder");
 	is_str(r.root, base, "the root is what the launcher says");
-	ok(str_starts(r.id, "my-project-") && strlen(r.id) == strlen("my-project-") + 8, "the id has the folder's name and 8 digits");
+	ok(str_starts(r.id, "my-project-") && strlen(r.id) == strlen("my-project-") + 8,
+	   "the id has the folder's name and 8 digits");
 	want = path_join(state, r.id);
 	is_str(r.state_dir, want, "the state folder is named by it");
 	ok(stat(r.state_dir, &st) == 0 && (st.st_mode & 0777) == 0700, "and is there, for the user alone");

@@ -199,7 +199,7 @@ static void test_failure(void)
 
 static void test_signal(void)
 {
-	static const struct step steps[] = { { "signal", "Signal", "", step_signal, 0 }, { "long", "Long", "", step_long, 0 } };
+	static const struct step steps[] = {{"signal", "Signal", "", step_signal, 0}, {"long", "Long", "", step_long, 0}};
 	struct err err;
 	uint64_t before = loop_deadline(0);
 
