@@ -24,5 +24,7 @@ int images_pull(struct images *m, struct step_ctx *c, const char *ref, struct er
  * build argument BASE when it builds from packages. Tag: firestream/tag_name:KEY. */
 int images_build_folder(struct images *m, struct step_ctx *c, const char *tag_name, const char *context, const char *dockerfile,
 			const char *target, const json *args, const char *base, char **ret_ref, struct err *err) must_check;
+/* Builder containers that killed runs of this user left behind. */
+int images_remove_builders(struct images *m, struct step_ctx *c, struct err *err) must_check;
 /* Everything that recipes made: images by label, cache volumes, cached compile results. For down --purge --all. */
 int images_remove_all(struct images *m, struct step_ctx *c, struct err *err) must_check;

@@ -34,9 +34,10 @@ cleanup() {
 apt_mirror() {
 	[ -f "$here/sources.list" ] && [ -r /etc/os-release ] || return 0
 	read -r id main <"$here/mirror"
+	# shellcheck disable=SC1091
 	suite=$(. /etc/os-release; [ "$ID" != "$id" ] || echo "${VERSION_CODENAME:-}")
 	[ -n "$suite" ] || return 0
-	if cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v '^#' | tr ' \t' '\n\n' |
+	if cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v '^#' | tr -s '[:blank:]' '\n' |
 		sed 's,/$,,' | grep -qxF "${main%/}"; then return 0; fi
 	mkdir -p "$work/parts" "$work/lists/partial"
 	sed "s/ SUITE/ $suite/" "$here/sources.list" >"$work/sources.list"
@@ -66,6 +67,7 @@ trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# shellcheck disable=SC1091
 [ ! -f "$here/env" ] || . "$here/env"
 [ ! -f "$here/npmrc" ] || export NPM_CONFIG_USERCONFIG="$here/npmrc"
 put netrc "$home/.netrc" && put settings.xml "$home/.m2/settings.xml" || exit 1

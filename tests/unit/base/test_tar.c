@@ -228,7 +228,7 @@ static void test_archive(void)
 	(void)!tar_end(t, NULL);
 	is_int(tar_parse(b.data, b.len, describe, &list, &err), 0, "which can be read %s", err.msg);
 	ok(strstr(buf_str(&list), "first") && strstr(buf_str(&list), "out/prog") && strstr(buf_str(&list), "out/link"),
-	   "and holds the entries of both: %s", buf_str(&list));
+	   "and holds the entries of both");
 	t = tar_new(to_buf, &b);
 	is_int(tar_archive(t, "/nonexistent", &err), -ENOENT, "a missing one: %s", err.msg);
 	tar_abort(t);
