@@ -26,8 +26,8 @@ struct devcontainer {
 	char *remote_user, *container_user;	/* NULL: the image says */
 };
 
-/* What cannot be honoured (features, compose, an unknown runArgs flag) is one sentence with file:line:column. -ENOENT without a file. */
-/* The workspace's own devcontainer.json, else that of `root` (ours). */
+/* The workspace's own devcontainer.json, else that of `root` (ours; may be NULL). What cannot be honoured (features, compose, an unknown
+ * runArgs flag) is one sentence with file:line:column. -ENOENT without a file. */
 int devcontainer_load(const char *workspace, const char *root, struct devcontainer *ret, struct err *err) must_check;
 void devcontainer_done(struct devcontainer *dc);
 /* ${devcontainerId} (52 digits of base 32); ret: 53 bytes. */
