@@ -97,7 +97,7 @@ debs: # what apt has to install to build this
 $(B)/version.h: .FORCE
 	@mkdir -p $(@D)
 	@printf '#define FIRESTREAM_VERSION "%s"\n' '$(VERSION)' | cmp -s - $@ || printf '#define FIRESTREAM_VERSION "%s"\n' '$(VERSION)' > $@
-.FORCE:
+.PHONY: .FORCE
 
 $(B)/base/%.o $(B)/net/%.o: ALL_CFLAGS += $(WARN_STRICT)
 $(B)/%.o: %.c | $(B)/version.h

@@ -282,6 +282,8 @@ int devcontainer_load(const char *workspace, const char *root, struct devcontain
 
 void devcontainer_done(struct devcontainer *dc)
 {
+	if (!dc)
+		return;
 	yaml_doc_done(&dc->doc);
 	json_free(dc->raw);
 	json_free(dc->build_args);
