@@ -32,7 +32,7 @@ uint16_t cur_u16(struct cur *c)
 {
 	const uint8_t *p = cur_take(c, 2);
 
-	return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return p ? (uint16_t)(p[0] * 256u + p[1]) : 0;
 }
 
 uint32_t cur_u32(struct cur *c)
