@@ -2,11 +2,13 @@
 /* watch: list and watch one collection for ever, decoded item by item.
  *
  * List in pages, then watch from its resourceVersion with bookmarks; a cut resumes at the last version; 410 or garbage
- * relists; failures back off (0.2 s … 5 s, first retry at once). Level-triggered: on relist, begin → item… → end, so that the owner can drop what was
- * not named. An event line is at most 12 MiB. */
+ * relists; failures back off (0.2 s … 5 s, first retry at once). Level-triggered: on relist, begin → item… → end, so
+ * that the owner can drop what was not named; a list that fails midway begins anew, without an end. An event line is at
+ * most 12 MiB. Callbacks come from the loop, never from kube_watch_new; each may be NULL, and may free the watch. */
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "net/kube/client.h"
 
@@ -17,11 +19,17 @@ struct kube_watch_ops {
 	void (*on_item)(void *owner, const json *object);	/* added or modified; borrowed */
 	void (*on_delete)(void *owner, const json *object);
 	void (*on_end)(void *owner);				/* the list is complete */
-	/* state changed: connected (list done, watch open) or not, with the reason */
+	/* state changed: connected (list done, watch open; why is NULL) or not, with the reason (again when its code
+	 * changes). The orderly end of one watch request and 410 are not reported unless the retry fails. */
 	void (*on_state)(void *owner, bool connected, const struct err *why);
 };
 
 /* path: a collection, "/api/v1/nodes". selector: query part ("fieldSelector=…", escaped) or NULL. */
 struct kube_watch *kube_watch_new(struct kube *k, const char *path, const char *selector, const struct kube_watch_ops *ops,
 				  void *owner);
-struct kube_watch *kube_watch_free(struct kube_watch *w);
+struct kube_watch *kube_watch_free(struct kube_watch *w);	/* before its kube; returns NULL */
+/* A connection without a byte for so long is given up, from the next request on; default 90 s (bookmarks come every
+ * minute). */
+void kube_watch_set_idle(struct kube_watch *w, uint64_t idle_ms);
+/* Retries now instead of at the end of a back-off: the way to the API server has changed. */
+void kube_watch_kick(struct kube_watch *w);
