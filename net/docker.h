@@ -50,8 +50,9 @@ int docker_container_logs(struct docker *d, const char *id, bool tty, unsigned l
 typedef int (*docker_line_fn)(void *arg, const char *line);
 int docker_container_follow(struct docker *d, const char *id, docker_line_fn fn, void *arg, uint64_t deadline_ns, struct err *err) must_check;
 
-/* Archives. put: extracts the tar at `path` (must exist). The tar is produced by `fill` while it is being sent:
- * fill writes a whole archive through base/tar.h into the sink. */
+/* Archives. put: extracts the tar at `path` (must exist). The tar is produced by `fill` while it is being sent, on a thread
+ * of its own (its argument must not be touched by callbacks meanwhile): it adds entries through base/tar.h and stops when
+ * that fails. Its error ends the request and is the result. */
 struct tar;
 typedef int (*docker_fill_fn)(struct tar *t, void *arg, struct err *err);
 int docker_archive_put(struct docker *d, const char *id, const char *path, docker_fill_fn fill, void *arg, struct err *err) must_check;
@@ -69,14 +70,16 @@ struct docker_exec {
 	const char *user, *cwd;		/* NULL: the container's */
 	bool tty;
 	bool privileged;
-	int in, out, err;		/* descriptors to pump from and to; -1: none. With a tty, err is unused */
+	int in, out, err;		/* descriptors to pump from and to, left as they are; -1: none. With a tty, err is unused */
 	struct buf *capture;		/* instead of out and err, or NULL */
-	uint64_t deadline_ns;		/* UINT64_MAX: none */
+	uint64_t deadline_ns;		/* UINT64_MAX or 0: none */
 	bool detach;			/* start it and return 0 */
 };
-/* Returns the exit code ≥ 0, or -errno. With a tty and a terminal at `in`, resizes follow SIGWINCH (docker_exec_resize). */
+/* Returns the exit code ≥ 0, or -errno (the command is then not ended: the engine cannot). The end of `in` half-closes its
+ * stdin. With a tty and a terminal at `in`, which the caller has made raw, its size is followed. -EPIPE: nobody reads `out`. */
 int docker_exec(struct docker *d, const char *id, const struct docker_exec *x, struct err *err) must_check;
-/* Pumps a file (e.g. an image archive) into the stdin of a command; returns its exit code, output in capture. */
+/* Pumps an image of the engine (saved as an archive), or the file when `image` is an absolute path, into the stdin of a
+ * command; returns its exit code, output in capture. */
 int docker_exec_feed_image(struct docker *d, const char *id, const char *const *argv, const char *image, struct buf *capture,
 			   uint64_t deadline_ns, struct err *err) must_check;
 
@@ -103,7 +106,7 @@ int docker_image_build(struct docker *d, const struct docker_build *b, docker_fi
 /* docker import: the tar made by fill becomes image `ref`; changes: Dockerfile instructions or NULL. */
 int docker_image_import(struct docker *d, const char *ref, const char *const *changes, docker_fill_fn fill, void *arg,
 			uint64_t deadline_ns, struct err *err) must_check;
-/* docker load from an archive file / from a file inside a container's archive stream. */
+/* docker load from an archive file. */
 int docker_image_load(struct docker *d, const char *path, uint64_t deadline_ns, struct err *err) must_check;
 int docker_image_remove(struct docker *d, const char *ref, struct err *err) must_check;		/* 0 when absent */
 /* Images that carry the label. */
@@ -118,7 +121,7 @@ int docker_network_remove(struct docker *d, const char *name, struct err *err) m
 int docker_network_list(struct docker *d, const struct strv *labels, json **ret, struct err *err) must_check;
 int docker_volume_create(struct docker *d, const char *name, json *labels, struct err *err) must_check;	/* 0 when it exists */
 int docker_volume_remove(struct docker *d, const char *name, struct err *err) must_check;		/* 0 when absent */
-int docker_volume_list(struct docker *d, const struct strv *labels, json **ret, struct err *err) must_check;
+int docker_volume_list(struct docker *d, const struct strv *labels, json **ret, struct err *err) must_check;	/* the array */
 
-/* Appends "?filters=" JSON for labels (percent-encoded) to b. */
+/* Appends "?filters=" (or "&filters=") and JSON for labels, percent-encoded, to b; nothing without labels. */
 void docker_label_filter(struct buf *b, const struct strv *labels);
