@@ -189,7 +189,11 @@ asan:
 lint:
 	$(Q)tools/lint
 
-netns: all
+# The pieces of the world that tests/netns puts around a real agent.
+$(B)/netns/%: $(B)/tests/netns/%.o $(FAKES) $(DEPS_agent)
+	$(call link,$< $(FAKES) $(L_agent))
+
+netns: all $(B)/netns/fakes
 	$(Q)BUILD_DIR="$(abspath $(B))" $(PROVE) -e '' $(PROVE_FLAGS) $(wildcard tests/netns/*.t)
 
 e2e: all

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/dns.h"
+
+#include <errno.h>
+
+#include "agent/answer.h"
+#include "agent/cluster.h"
+#include "agent/dnstcp.h"
+#include "agent/exchange.h"
+#include "agent/split.h"
+#include "agent/upstreams.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/sock.h"
+
+#define UDP_QUERY_MAX 4096
+
+struct dns_batch {
+	struct mmsghdr msg[DNS_BATCH];
+	struct iovec iov[DNS_BATCH];
+	struct dns_peer peer[DNS_BATCH];
+	uint8_t data[DNS_BATCH][UDP_QUERY_MAX];
+};
+
+size_t dns_peer_limit(const struct dns_peer *peer, const struct dns_query *q)
+{
+	return peer->conn ? DNS_MSG_MAX : dns_client_size(q);
+}
+
+void dns_send(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n)
+{
+	if (peer->conn)
+		dnstcp_send(peer->conn, msg, n);
+	else if (sendto(d->udp, msg, n, MSG_NOSIGNAL, &peer->sa, peer->len) < 0)
+		d->stats.dropped++;	/* a full buffer: the client asks again */
+}
+
+/* ---- what becomes of a question ---------------------------------------------------------------------------------- */
+
+static void answer_local(struct dns *d, const struct dns_peer *peer, size_t n)
+{
+	d->stats.local++;
+	dns_send(d, peer, d->out, n);
+}
+
+static void forward(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *cluster_zone)
+{
+	struct upstream *order[UPSTREAMS_MAX], *const *servers = order;
+	size_t n;
+
+	if (d->in_flight >= DNS_IN_FLIGHT_MAX) {
+		d->stats.overload++;
+		dns_send(d, peer, d->out, dns_error_build(q, DNS_SERVFAIL, DNS_RA, d->out));
+		return;
+	}
+	if (cluster_zone) {
+		d->stats.cluster++;
+		servers = d->agent->cluster->dns;
+		n = d->agent->cluster->dns_count;
+	} else {
+		d->stats.external++;
+		n = upstreams_order(d->agent->upstreams, order);
+	}
+	exchange_new(d, peer, q, cluster_zone, servers, n);
+}
+
+static void dispatch(struct dns *d, const struct dns_peer *peer, const struct dns_query *q)
+{
+	struct cluster *c = d->agent->cluster;
+	struct dns_name zone;
+
+	switch (split_name(&d->agent->config, &q->name, &zone)) {
+	case SPLIT_CLUSTER:
+		if (cluster_is_up(c))
+			forward(d, peer, q, &zone);
+		else
+			answer_local(d, peer, answer_away(q, &zone, c->serial, d->out));
+		break;
+	case SPLIT_EXTERNAL:
+		forward(d, peer, q, NULL);
+		break;
+	case SPLIT_LOCALHOST:
+		answer_local(d, peer, answer_localhost(q, d->out));
+		break;
+	case SPLIT_INVALID:
+		answer_local(d, peer, answer_away(q, &zone, 1, d->out));
+		break;
+	}
+}
+
+void dns_receive(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n)
+{
+	struct dns_query q;
+	int r = dns_query_read(msg, n, &q);
+
+	d->stats.queries++;
+	d->stats.tcp += peer->conn != NULL;
+	if (r < 0)
+		d->stats.dropped++;
+	else if (r > 0)
+		answer_local(d, peer, dns_error_build(&q, (unsigned)r, DNS_RA, d->out));
+	else
+		dispatch(d, peer, &q);
+}
+
+static void on_udp(struct io *io, unsigned events)
+{
+	struct dns *d = container_of(io, struct dns, io);
+	struct dns_batch *b = d->batch;
+	int n;
+
+	for (int i = 0; i < DNS_BATCH; i++) {
+		b->iov[i] = (struct iovec){ b->data[i], UDP_QUERY_MAX };
+		b->msg[i].msg_hdr = (struct msghdr){ .msg_name = &b->peer[i].sa, .msg_namelen = sizeof(b->peer[i].in6),
+						     .msg_iov = &b->iov[i], .msg_iovlen = 1 };
+	}
+	n = recvmmsg(d->udp, b->msg, DNS_BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++) {
+		b->peer[i].len = b->msg[i].msg_hdr.msg_namelen;
+		if (b->msg[i].msg_hdr.msg_flags & MSG_TRUNC)
+			d->stats.dropped++;
+		else
+			dns_receive(d, &b->peer[i], b->data[i], b->msg[i].msg_len);
+	}
+}
+
+/* ---- neighbours -------------------------------------------------------------------------------------------------- */
+
+void dns_cluster_lost(struct dns *d)
+{
+	for (struct exchange *x = d ? d->exchanges : NULL, *next; x; x = next) {
+		next = x->next;
+		if (x->cluster)
+			exchange_give_up(x);
+	}
+}
+
+void dns_upstreams_changed(struct dns *d)
+{
+	struct upstream *order[UPSTREAMS_MAX];
+
+	for (struct exchange *x = d ? d->exchanges : NULL, *next; x; x = next) {
+		next = x->next;
+		if (!x->cluster)
+			exchange_retarget(x, order, upstreams_order(d->agent->upstreams, order));
+	}
+}
+
+void dns_conn_gone(struct dns *d, const struct dnstcp_conn *conn)
+{
+	for (struct exchange *x = d->exchanges, *next; x; x = next) {
+		next = x->next;
+		if (x->peer.conn == conn)
+			exchange_free(x);
+	}
+}
+
+/* ---- module ------------------------------------------------------------------------------------------------------ */
+
+int dns_start(struct agent *a, struct err *err)
+{
+	struct dns *d = a->dns = xcalloc(1, sizeof(*d));
+	char text[HOSTPORT_STRLEN];
+	int r, size = 1 << 20;
+
+	d->agent = a;
+	d->udp = sock_udp_bind(&a->config.listen, err);
+	if (d->udp < 0)
+		return d->udp;
+	(void)setsockopt(d->udp, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	(void)setsockopt(d->udp, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	d->batch = xcalloc(1, sizeof(*d->batch));
+	r = dnstcp_new(d, &a->config.listen, &d->tcp, err);
+	if (r)
+		return r;
+	io_start(a->loop, &d->io, d->udp, IO_IN, on_udp);
+	log_info("DNS on %s", hostport_format(&a->config.listen, text));
+	return 0;
+}
+
+void dns_stop(struct agent *a)
+{
+	struct dns *d = a->dns;
+
+	if (!d)
+		return;
+	io_stop(&d->io);
+	while (d->exchanges)
+		exchange_free(d->exchanges);
+	dnstcp_free(d->tcp);
+	if (d->udp >= 0)
+		close(d->udp);
+	free(d->batch);
+	free(steal(&a->dns));
+}
+
+void dns_status(struct agent *a, json *o)
+{
+	const struct dns *d = a->dns;
+	json *j = json_set(o, "dns", json_object());
+	char text[HOSTPORT_STRLEN];
+
+	if (!d)
+		return;
+	json_set_str(j, "listen", hostport_format(&a->config.listen, text));
+	json_set_int(j, "queries", (int64_t)d->stats.queries);
+	json_set_int(j, "tcp", (int64_t)d->stats.tcp);
+	json_set_int(j, "local", (int64_t)d->stats.local);
+	json_set_int(j, "cluster", (int64_t)d->stats.cluster);
+	json_set_int(j, "external", (int64_t)d->stats.external);
+	json_set_int(j, "failures", (int64_t)d->stats.failures);
+	json_set_int(j, "overload", (int64_t)d->stats.overload);
+	json_set_int(j, "dropped", (int64_t)d->stats.dropped);
+	json_set_int(j, "in_flight", d->in_flight);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dns: the stub on loopback: UDP and TCP listeners, and what becomes of a question.
+ *
+ * A question is answered by ourselves (localhost, the cluster away, nonsense), or becomes an exchange with the cluster's
+ * DNS or the original upstreams. At most DNS_IN_FLIGHT_MAX exchanges at a time: beyond, SERVFAIL at once. */
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "agent/agent.h"
+#include "net/dnswire.h"
+
+#define DNS_IN_FLIGHT_MAX 4096
+#define DNS_BATCH 32
+
+struct dnstcp;
+struct dnstcp_conn;
+struct exchange;
+
+/* Who asked. */
+struct dns_peer {
+	struct dnstcp_conn *conn;	/* NULL: over UDP, from sa */
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	};
+	socklen_t len;
+};
+
+struct dns_stats {
+	uint64_t queries, tcp, local, cluster, external, failures, overload, dropped;
+};
+
+struct dns {
+	struct agent *agent;
+	int udp;
+	struct io io;
+	struct dnstcp *tcp;		/* owned */
+	struct exchange *exchanges;
+	unsigned in_flight;
+	struct dns_stats stats;
+	struct dns_batch *batch;	/* owned; receive buffers */
+	uint8_t out[DNS_MSG_MAX];	/* the answer being built */
+};
+
+int dns_start(struct agent *a, struct err *err);
+void dns_stop(struct agent *a);
+void dns_status(struct agent *a, json *o);
+
+/* The cluster's DNS cannot be asked any more / there are other upstreams: questions under way follow. NULL is fine. */
+void dns_cluster_lost(struct dns *d);
+void dns_upstreams_changed(struct dns *d);
+
+/* For the TCP side and exchanges. */
+void dns_receive(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n);
+void dns_send(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n);
+size_t dns_peer_limit(const struct dns_peer *peer, const struct dns_query *q);
+void dns_conn_gone(struct dns *d, const struct dnstcp_conn *conn);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exchange: one client's question, forwarded, and its answer on the way back.
+ *
+ * The servers are asked one after another: the next after 1.4 s of silence (the first stays in the race) or at once after
+ * a failure (SERVFAIL, REFUSED and NOTIMP count as one); the first real answer wins. Deadlines: 4.4 s for names outside,
+ * then SERVFAIL; 3 s for the cluster's, then NXDOMAIN as if it were away. */
+#pragma once
+
+#include "agent/dns.h"
+#include "net/linux/upstream.h"
+
+#define EXCHANGE_SERVERS 3
+
+struct exchange {
+	struct dns *dns;
+	struct exchange *next, **prev;		/* dns->exchanges */
+	struct dns_peer peer;
+	struct dns_query query;
+	struct dns_name zone;			/* the cluster's: for the negative answer */
+	bool cluster;
+	uint64_t deadline_ns;
+	struct timer timer;
+	struct upstream *servers[EXCHANGE_SERVERS];
+	struct upstream_query ask[EXCHANGE_SERVERS];
+	size_t server_count, asked, failed;
+	uint8_t *held;				/* owned; a failure answer, for when nothing better comes */
+	size_t held_len;
+	unsigned held_rcode;
+};
+
+/* Answers by itself when there is nobody to ask. servers: at most EXCHANGE_SERVERS, borrowed. */
+void exchange_new(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *cluster_zone,
+		  struct upstream *const *servers, size_t n);
+void exchange_free(struct exchange *x);		/* without an answer */
+/* Starts over with other servers, same deadline; the old ones are not touched any more. */
+void exchange_retarget(struct exchange *x, struct upstream *const *servers, size_t n);
+/* Answers at once: the cluster's NXDOMAIN, or the failure that is held, or SERVFAIL. */
+void exchange_give_up(struct exchange *x);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/agent.h"
+
+#include <unistd.h>
+
+#include "agent/cluster.h"
+#include "agent/reconcile.h"
+#include "base/mem.h"
+#include "version.h"
+
+bool agent_is_ready(const struct agent *a)
+{
+	return a->serving && cluster_is_up(a->cluster) && reconcile_is_done(a->reconcile);
+}
+
+static const char *state_name(const struct agent *a)
+{
+	if (a->stop)
+		return "stopping";
+	if (!a->serving)
+		return "starting";
+	return agent_is_ready(a) ? "ready" : "serving";
+}
+
+json *agent_status(struct agent *a)
+{
+	json *o = json_object();
+
+	json_set_str(o, "version", FIRESTREAM_VERSION);
+	json_set_int(o, "pid", getpid());
+	json_set_str(o, "state", state_name(a));
+	json_set_bool(o, "ready", agent_is_ready(a));
+	json_set_int(o, "uptime_ms", (int64_t)((loop_now(a->loop) - a->started_ns) / 1000000));
+	for (const struct module *m = a->modules; m->name; m++)
+		if (m->status)
+			m->status(a, o);
+	json_set(o, "errors", trouble_status(&a->trouble));
+	return o;
+}
+
+/* ---- for people -------------------------------------------------------------------------------------------------- */
+
+static void text_cluster(struct buf *b, const json *s)
+{
+	const char *error = json_str(s, "cluster.error", NULL);
+
+	buf_addf(b, "cluster    %s%s%s (%s; API server %s)\n", json_str(s, "cluster.state", "?"), error ? ": " : "",
+		 error ? error : "", json_str(s, "cluster.domain", "?"),
+		 json_bool(s, "cluster.api.connected", false) ? "connected" : "not connected");
+	json_each(n, json_get(s, "nodes"))
+		buf_addf(b, "node       %s  %s  %s\n", json_str(n, "name", "?"), json_str(n, "addresses[0]", "-"),
+			 json_bool(n, "ready", false) ? "ready" : "not ready");
+	json_each(r, json_get(s, "routes"))
+		buf_addf(b, "route      %s via %s\n", json_str(r, "destination", "?"), json_str(r, "via", "?"));
+	json_each(p, json_get(s, "reconcile.problems"))
+		buf_addf(b, "problem    %s\n", p->valuestring);
+}
+
+static void text_server(struct buf *b, const char *what, const json *u)
+{
+	buf_addf(b, "%-10s %s  %s  %.1f ms  %lld asked, %lld timeouts\n", what, json_str(u, "server", "?"),
+		 json_bool(u, "healthy", false) ? "healthy" : "failing", (double)json_int(u, "latency_us", 0) / 1000,
+		 (long long)json_int(u, "asked", 0), (long long)json_int(u, "timeouts", 0));
+}
+
+static void text_names(struct buf *b, const json *s)
+{
+	buf_addf(b, "names      %s  %lld questions: %lld here, %lld cluster, %lld outside; %lld failed\n",
+		 json_str(s, "dns.listen", "-"), (long long)json_int(s, "dns.queries", 0), (long long)json_int(s, "dns.local", 0),
+		 (long long)json_int(s, "dns.cluster", 0), (long long)json_int(s, "dns.external", 0),
+		 (long long)json_int(s, "dns.failures", 0));
+	json_each(u, json_get(s, "cluster.dns"))
+		text_server(b, "cluster's", u);
+	json_each(u, json_get(s, "upstreams"))
+		text_server(b, "upstream", u);
+	buf_addf(b, "resolv     %s  %s\n", json_str(s, "resolv_conf.path", "-"), json_str(s, "resolv_conf.state", "-"));
+}
+
+char *status_text(const json *s)
+{
+	struct buf b = BUF_INIT(1 << 20);
+
+	buf_addf(&b, "agent      %s  %s, pid %lld, up %lld s\n", json_str(s, "state", "?"), json_str(s, "version", "?"),
+		 (long long)json_int(s, "pid", 0), (long long)json_int(s, "uptime_ms", 0) / 1000);
+	text_cluster(&b, s);
+	text_names(&b, s);
+	json_each(e, json_get(s, "errors"))
+		buf_addf(&b, "error      %s  %s: %s (%lld times)\n", json_str(e, "last", "?"), json_str(e, "module", "?"),
+			 json_str(e, "text", "?"), (long long)json_int(e, "times", 1));
+	return buf_steal(&b);
+}

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/dnswire.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cur.h"
+
+#define OPT_LEN 11
+#define OPCODE(flags) ((flags) >> 11 & 15)
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+static uint8_t lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+/* One byte of text, escapes undone; -EINVAL for a broken escape. Dots are told apart by *dot. */
+static int text_byte(const char **s, bool *dot)
+{
+	unsigned v = 0;
+
+	*dot = **s == '.';
+	if (**s != '\\')
+		return (uint8_t)*(*s)++;
+	(*s)++;
+	if (**s < '0' || **s > '9')
+		return **s ? (uint8_t)*(*s)++ : -EINVAL;
+	for (int i = 0; i < 3; i++, (*s)++) {
+		if (**s < '0' || **s > '9')
+			return -EINVAL;
+		v = v * 10 + (unsigned)(**s - '0');
+	}
+	return v <= 255 ? (int)v : -EINVAL;
+}
+
+int dns_name_parse(const char *text, struct dns_name *ret)
+{
+	struct dns_name n = { .len = 1 };
+	unsigned start = 0;
+	bool dot = false;
+
+	if (strcmp(text, ".") == 0)
+		text++;
+	while (*text) {
+		int c = text_byte(&text, &dot);
+
+		if (c < 0 || n.len >= DNS_NAME_MAX - 1 + dot)
+			return -EINVAL;
+		if (dot) {
+			if (n.len == start + 1)
+				return -EINVAL;
+			start = n.len++;
+		} else {
+			if (n.len - start > 63)
+				return -EINVAL;
+			n.b[n.len++] = (uint8_t)c;
+			n.b[start]++;
+		}
+	}
+	if (n.b[start])		/* no trailing dot */
+		n.b[n.len++] = 0;
+	*ret = n;
+	return 0;
+}
+
+static char *text_put(char *o, uint8_t c)
+{
+	if (c == '.' || c == '\\') {
+		*o++ = '\\';
+	} else if (c <= ' ' || c >= 127) {
+		*o++ = '\\';
+		*o++ = (char)('0' + c / 100);
+		*o++ = (char)('0' + c / 10 % 10);
+		c = (uint8_t)('0' + c % 10);
+	}
+	*o++ = (char)c;
+	return o;
+}
+
+const char *dns_name_text(const struct dns_name *n, char ret[static DNS_TEXT_MAX])
+{
+	char *o = ret;
+
+	for (unsigned i = 0; i < n->len && n->b[i]; i += 1u + n->b[i]) {
+		if (i)
+			*o++ = '.';
+		for (unsigned k = 1; k <= n->b[i]; k++)
+			o = text_put(o, n->b[i + k]);
+	}
+	if (o == ret)
+		*o++ = '.';
+	*o = '\0';
+	return ret;
+}
+
+static bool bytes_eq(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (lower(a[i]) != lower(b[i]))
+			return false;
+	return true;
+}
+
+bool dns_name_eq(const struct dns_name *a, const struct dns_name *b)
+{
+	return a->len == b->len && bytes_eq(a->b, b->b, a->len);
+}
+
+bool dns_name_within(const struct dns_name *n, const struct dns_name *zone)
+{
+	unsigned i = 0;
+
+	while (n->len - i > zone->len)
+		i += 1u + n->b[i];
+	return n->len - i == zone->len && bytes_eq(n->b + i, zone->b, zone->len);
+}
+
+unsigned dns_name_labels(const struct dns_name *n)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n->len && n->b[i]; i += 1u + n->b[i])
+		count++;
+	return count;
+}
+
+struct dns_name dns_name_parent(const struct dns_name *n, unsigned skip)
+{
+	struct dns_name p = { 0 };
+	unsigned i = 0;
+
+	while (skip-- && n->b[i])
+		i += 1u + n->b[i];
+	p.len = (uint8_t)(n->len - i);
+	memcpy(p.b, n->b + i, p.len);
+	return p;
+}
+
+/* A name at the cursor, pointers followed (RFC 1035 4.1.4): each must lead before the part that it stands in. */
+static void name_read(struct cur *c, struct dns_name *ret)
+{
+	struct cur at = *c;
+	size_t limit = c->pos;		/* a pointer's target lies below this */
+	bool jumped = false;
+	unsigned len = 0;
+
+	for (;;) {
+		unsigned n = cur_u8(&at);
+
+		if (n >= 0xc0) {
+			size_t target = (n & 0x3f) << 8 | cur_u8(&at);
+
+			if (!jumped)
+				*c = at;
+			jumped = true;
+			if (target >= limit || target < DNS_HEADER)
+				break;
+			limit = target;
+			cur_seek(&at, target);
+			continue;
+		}
+		const uint8_t *label = n <= 63 ? cur_take(&at, n) : NULL;
+
+		if (!label || at.bad || len + n + 1 > DNS_NAME_MAX)
+			break;
+		ret->b[len] = (uint8_t)n;
+		memcpy(ret->b + len + 1, label, n);
+		len += n + 1;
+		if (!n) {
+			ret->len = (uint8_t)len;
+			if (!jumped)
+				*c = at;
+			return;
+		}
+	}
+	c->bad = true;
+	ret->len = 0;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static uint16_t u16_at(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static void question_read(struct cur *c, struct dns_query *ret)
+{
+	name_read(c, &ret->name);
+	ret->type = cur_u16(c);
+	ret->class = cur_u16(c);
+}
+
+/* Names inside of the record data of the types that may compress them (RFC 3597 section 4): all whole? */
+static bool rdata_sound(const uint8_t *p, size_t n, const struct dns_record *r)
+{
+	struct cur c = cur_init(p, r->end);
+	struct dns_name name;
+	unsigned names, before = 0, after = 0;
+
+	switch (r->type) {
+	case DNS_A: return r->class != DNS_IN || r->rdata_len == 4;
+	case DNS_AAAA: return r->class != DNS_IN || r->rdata_len == 16;
+	case DNS_NS: case DNS_CNAME: case DNS_PTR: case DNS_DNAME: names = 1; break;
+	case DNS_MX: names = 1, before = 2; break;
+	case DNS_SRV: names = 1, before = 6; break;
+	case DNS_SOA: names = 2, after = 20; break;
+	default: return true;
+	}
+	cur_seek(&c, r->rdata);
+	(void)cur_take(&c, before);
+	while (names--)
+		name_read(&c, &name);
+	(void)cur_take(&c, after);
+	return cur_ok(&c) && c.pos == r->end && r->end <= n;
+}
+
+int dns_walk_start(struct dns_walk *w, const void *p, size_t n)
+{
+	struct cur c = cur_init(p, n);
+	struct dns_query q;
+	unsigned questions;
+
+	cur_seek(&c, 4);
+	questions = cur_u16(&c);
+	*w = (struct dns_walk){ .p = p, .n = n };
+	for (int i = 0; i < 3; i++)
+		w->left[i] = cur_u16(&c);
+	question_read(&c, &q);
+	w->pos = c.pos;
+	return cur_ok(&c) && questions == 1 ? 0 : -EBADMSG;
+}
+
+int dns_walk_next(struct dns_walk *w, struct dns_record *ret, unsigned *section)
+{
+	struct cur c = cur_init(w->p, w->n);
+
+	while (w->section < 3 && !w->left[w->section])
+		w->section++;
+	if (w->section == 3)
+		return 0;
+	cur_seek(&c, w->pos);
+	ret->at = w->pos;
+	name_read(&c, &ret->name);
+	ret->type = cur_u16(&c);
+	ret->class = cur_u16(&c);
+	ret->ttl = cur_u32(&c);
+	ret->rdata_len = cur_u16(&c);
+	ret->rdata = c.pos;
+	if (!cur_take(&c, ret->rdata_len) || !cur_ok(&c))
+		return -EBADMSG;
+	ret->end = c.pos;
+	if (!rdata_sound(w->p, w->n, ret))
+		return -EBADMSG;
+	w->left[w->section]--;
+	w->pos = c.pos;
+	*section = w->section;
+	return 1;
+}
+
+/* OPT: root owner, at most one, in the additional section. The upper rcode bits go to *rcode. */
+static int opt_read(const struct dns_record *r, unsigned section, struct dns_edns *edns, unsigned *rcode)
+{
+	if (edns->present || section != 2 || r->name.len != 1)
+		return -EBADMSG;
+	edns->present = true;
+	edns->udp_size = r->class;
+	edns->version = (uint8_t)(r->ttl >> 16);
+	edns->dnssec_ok = r->ttl >> 15 & 1;
+	*rcode |= r->ttl >> 24 << 4;
+	return 0;
+}
+
+/* Walks all records; noted: OPT, TSIG. */
+static int records_read(const void *p, size_t n, struct dns_edns *edns, unsigned *rcode, bool *tsig)
+{
+	struct dns_record rec;
+	struct dns_walk w;
+	unsigned section;
+	int r = dns_walk_start(&w, p, n);
+
+	while (!r && (r = dns_walk_next(&w, &rec, &section)) > 0) {
+		r = rec.type == DNS_OPT ? opt_read(&rec, section, edns, rcode) : 0;
+		*tsig |= rec.type == DNS_TSIG;
+	}
+	return r ? r : w.pos == n ? 0 : -EBADMSG;
+}
+
+int dns_query_read(const void *p, size_t n, struct dns_query *ret)
+{
+	struct cur c = cur_init(p, n);
+	bool tsig = false;
+	unsigned questions, rcode = 0;
+
+	*ret = (struct dns_query){ 0 };
+	ret->id = cur_u16(&c);
+	ret->flags = cur_u16(&c);
+	questions = cur_u16(&c);
+	if (n < DNS_HEADER || ret->flags & DNS_QR)
+		return -EBADMSG;
+	if (OPCODE(ret->flags))
+		return DNS_NOTIMP;
+	if (questions != 1)				/* RFC 9619 */
+		return DNS_FORMERR;
+	cur_seek(&c, DNS_HEADER);
+	question_read(&c, ret);
+	if (!cur_ok(&c)) {
+		ret->name.len = 0;
+		return DNS_FORMERR;
+	}
+	if (records_read(p, n, &ret->edns, &rcode, &tsig))
+		return DNS_FORMERR;
+	if (ret->edns.present && ret->edns.version)
+		return DNS_BADVERS;
+	if (ret->type == DNS_AXFR || ret->type == DNS_IXFR || tsig)
+		return DNS_REFUSED;
+	return 0;
+}
+
+int dns_reply_check(const struct dns_query *q, uint16_t id, const void *p, size_t n, unsigned *rcode, struct dns_edns *edns)
+{
+	struct cur c = cur_init(p, n);
+	struct dns_query got = { 0 };
+	bool tsig = false;
+
+	*edns = (struct dns_edns){ 0 };
+	got.id = cur_u16(&c);
+	got.flags = cur_u16(&c);
+	*rcode = got.flags & 15;
+	cur_seek(&c, DNS_HEADER);
+	question_read(&c, &got);
+	if (!cur_ok(&c) || got.id != id || !(got.flags & DNS_QR) || OPCODE(got.flags))
+		return -EBADMSG;
+	if (!dns_name_eq(&got.name, &q->name) || got.type != q->type || got.class != q->class)
+		return -EBADMSG;
+	return records_read(p, n, edns, rcode, &tsig);
+}
+
+/* ---- building ---------------------------------------------------------------------------------------------------- */
+
+static size_t put16(uint8_t *o, unsigned v)
+{
+	o[0] = (uint8_t)(v >> 8);
+	o[1] = (uint8_t)v;
+	return 2;
+}
+
+static size_t put32(uint8_t *o, uint32_t v)
+{
+	put16(o, v >> 16);
+	put16(o + 2, v & 0xffff);
+	return 4;
+}
+
+static size_t opt_put(uint8_t *o, bool dnssec_ok, unsigned rcode)
+{
+	o[0] = 0;
+	put16(o + 1, DNS_OPT);
+	put16(o + 3, DNS_UDP_SIZE);
+	put32(o + 5, (uint32_t)(rcode >> 4) << 24 | (dnssec_ok ? 0x8000u : 0));
+	put16(o + 9, 0);
+	return OPT_LEN;
+}
+
+static void header_put(uint8_t *o, uint16_t id, unsigned flags, unsigned qd, const unsigned count[static 3])
+{
+	put16(o, id);
+	put16(o + 2, flags);
+	put16(o + 4, qd);
+	for (int i = 0; i < 3; i++)
+		put16(o + 6 + 2 * i, count[i]);
+}
+
+static size_t question_put(uint8_t *o, const struct dns_query *q)
+{
+	if (!q->name.len)
+		return 0;
+	memcpy(o, q->name.b, q->name.len);
+	put16(o + q->name.len, q->type);
+	put16(o + q->name.len + 2, q->class);
+	return q->name.len + 4u;
+}
+
+size_t dns_query_build(const struct dns_query *q, uint16_t id, bool edns, uint8_t out[static DNS_QUERY_MAX])
+{
+	unsigned count[3] = { 0, 0, edns };
+	size_t n = DNS_HEADER + question_put(out + DNS_HEADER, q);
+
+	header_put(out, id, q->flags & (DNS_RD | DNS_AD | DNS_CD), 1, count);
+	if (edns)
+		n += opt_put(out + n, q->edns.dnssec_ok, 0);
+	return n;
+}
+
+size_t dns_error_build(const struct dns_query *q, unsigned rcode, unsigned flags, uint8_t out[static DNS_QUERY_MAX])
+{
+	unsigned count[3] = { 0, 0, q->edns.present };
+	size_t n = DNS_HEADER + question_put(out + DNS_HEADER, q);
+
+	header_put(out, q->id, DNS_QR | (q->flags & (0x7800 | DNS_RD | DNS_CD)) | flags | (rcode & 15), n > DNS_HEADER, count);
+	if (q->edns.present)
+		n += opt_put(out + n, q->edns.dnssec_ok, rcode);
+	return n;
+}
+
+size_t dns_reply_build(const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint8_t *out, size_t limit)
+{
+	size_t room = limit - (q->edns.present ? OPT_LEN : 0), len = DNS_HEADER + q->name.len + 4u;
+	unsigned flags = u16_at(reply + 2) & ~(unsigned)(DNS_TC | 15), count[3] = { 0 }, section;
+	struct dns_record rec;
+	struct dns_walk w;
+
+	if (rcode > 15 && !q->edns.present)
+		return dns_error_build(q, DNS_SERVFAIL, DNS_RA, out);
+	if (dns_walk_start(&w, reply, n))
+		return dns_error_build(q, DNS_SERVFAIL, DNS_RA, out);
+	/* Records keep their offsets, since the question has the same length; an OPT ends what is copied. */
+	while (dns_walk_next(&w, &rec, &section) > 0 && rec.type != DNS_OPT) {
+		if (rec.end > room) {
+			flags |= section < 2 ? DNS_TC : 0;
+			break;
+		}
+		count[section]++;
+		len = rec.end;
+	}
+	memcpy(out, reply, len);
+	count[2] += q->edns.present;
+	header_put(out, q->id, flags | (q->flags & DNS_RD) | (rcode & 15), 1, count);
+	question_put(out + DNS_HEADER, q);
+	if (q->edns.present)
+		len += opt_put(out + len, q->edns.dnssec_ok, rcode);
+	return len;
+}
+
+void dns_build_start(struct dns_build *b, const struct dns_query *q, unsigned rcode, uint8_t *out, size_t max)
+{
+	*b = (struct dns_build){ .p = out, .max = max - (q->edns.present ? OPT_LEN : 0), .q = q, .rcode = rcode };
+	b->len = DNS_HEADER + question_put(out + DNS_HEADER, q);
+}
+
+void dns_build_record(struct dns_build *b, unsigned section, const struct dns_name *owner, uint16_t type, uint32_t ttl,
+		      const void *rdata, size_t n)
+{
+	static const struct dns_name to_question = { .len = 2, .b = { 0xc0, DNS_HEADER } };
+	const struct dns_name *name = owner ? owner : &to_question;
+	uint8_t *o = b->p + b->len;
+
+	if (b->bad || n > DNS_MSG_MAX || b->max - b->len < name->len + 10u + n) {
+		b->bad = true;
+		return;
+	}
+	memcpy(o, name->b, name->len);
+	o += name->len;
+	o += put16(o, type);
+	o += put16(o, DNS_IN);
+	o += put32(o, ttl);
+	o += put16(o, (unsigned)n);
+	memcpy(o, rdata, n);
+	b->len += name->len + 10u + n;
+	b->count[section]++;
+}
+
+/* "label.zone" or "a.b.zone" in wire form, cut where a too long zone leaves no room. */
+static size_t below_zone(uint8_t *o, const char *labels, size_t n, const struct dns_name *zone)
+{
+	if (n + zone->len > DNS_NAME_MAX)
+		n = 0;
+	memcpy(o, labels, n);
+	memcpy(o + n, zone->b, zone->len);
+	return n + zone->len;
+}
+
+void dns_build_soa(struct dns_build *b, unsigned section, const struct dns_name *zone, uint32_t serial, uint32_t ttl)
+{
+	const uint32_t numbers[5] = { serial, 7200, 1800, 86400, ttl };
+	uint8_t rdata[2 * DNS_NAME_MAX + 20];
+	size_t n = below_zone(rdata, "\2ns\3dns", 7, zone);
+
+	n += below_zone(rdata + n, "\12hostmaster", 11, zone);
+	for (int i = 0; i < 5; i++)
+		n += put32(rdata + n, numbers[i]);
+	dns_build_record(b, section, zone, DNS_SOA, ttl, rdata, n);
+}
+
+size_t dns_build_end(struct dns_build *b)
+{
+	unsigned flags = DNS_QR | DNS_AA | DNS_RA | (b->bad ? DNS_TC : 0);
+
+	b->count[2] += b->q->edns.present;
+	header_put(b->p, b->q->id, flags | (b->q->flags & (DNS_RD | DNS_CD)) | (b->rcode & 15), 1, b->count);
+	if (b->q->edns.present)
+		b->len += opt_put(b->p + b->len, b->q->edns.dnssec_ok, b->rcode);
+	return b->len;
+}
+
+size_t dns_client_size(const struct dns_query *q)
+{
+	size_t n = q->edns.udp_size < 512 ? 512 : q->edns.udp_size;
+
+	return n > DNS_LOCAL_MAX ? DNS_LOCAL_MAX : n;
+}

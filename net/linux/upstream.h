@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* upstream: asks one DNS server (the only user of <ares.h>).
+ *
+ * c-ares is transport alone: one channel per server, two tries (timeout_ms, then twice that), TCP after a truncated
+ * answer. The message is built here (own random id, our OPT last), the answer is checked in full before anyone sees it;
+ * what does not pass is -EBADMSG. A server that knows no EDNS is asked without, for a minute at a time.
+ * Completion is exactly once, never from inside of upstream_ask(), and never after upstream_cancel(). Health and
+ * failover are the owner's; the counters here are what it needs. Raw bytes in and out: the transport can be replaced. */
+#pragma once
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "net/addr.h"
+#include "net/dnswire.h"
+
+#define UPSTREAM_IN_FLIGHT_MAX 1024
+
+struct upstream;
+struct upstream_query;
+
+/* code 0: reply of len bytes, valid during the call, with rcode (extended by its OPT); else -ETIMEDOUT, -ECONNREFUSED,
+ * -EBADMSG, -EIO. The owner may free itself and ask again. */
+typedef void (*upstream_fn)(struct upstream_query *q, int code, unsigned rcode, const uint8_t *reply, size_t len);
+
+struct upstream_query {
+	const struct dns_query *query;		/* borrowed until completion */
+	upstream_fn fn;
+	void *owner;				/* the caller's */
+	struct upstream_flight *flight;		/* private; NULL when not under way */
+};
+
+struct upstream_stats {
+	uint64_t asked, answered, timeouts, refused, bad;
+	uint32_t latency_us;		/* smoothed, of answers */
+	unsigned in_flight;
+	unsigned failures;		/* in a row */
+	bool no_edns;
+};
+
+/* NULL on failure. */
+struct upstream *upstream_new(struct loop *l, const struct hostport *server, unsigned timeout_ms, struct err *err);
+/* Its queries end without completion; returns NULL. Not from inside of a completion. */
+struct upstream *upstream_free(struct upstream *u);
+const struct hostport *upstream_server(const struct upstream *u);
+const struct upstream_stats *upstream_stats(const struct upstream *u);
+
+/* -EBUSY when UPSTREAM_IN_FLIGHT_MAX are under way. */
+int upstream_ask(struct upstream *u, struct upstream_query *q, const struct dns_query *query, upstream_fn fn) must_check;
+void upstream_cancel(struct upstream_query *q);		/* no-op when not under way */

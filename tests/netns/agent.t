@@ -1,0 +1,217 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The real agent in namespaces of its own: names, routes, resolv.conf, death and undo. Needs no root, but ip(8).
+# MUST_WORK=1 makes a skip a failure.
+
+BUILD_DIR=${BUILD_DIR:-build/release}
+case $BUILD_DIR in /*) ;; *) BUILD_DIR=$PWD/$BUILD_DIR ;; esac
+
+if [ "$1" != inside ]; then
+	if ! command -v ip >/dev/null || ! unshare -rnm true 2>/dev/null; then
+		[ "$MUST_WORK" = 1 ] && { echo "not ok 1 - namespaces can be made"; echo "1..1"; exit 1; }
+		echo "1..0 # SKIP no namespaces, or no ip command, here"
+		exit 0
+	fi
+	W=$(mktemp -d) || exit 1
+	BUILD_DIR=$BUILD_DIR unshare -rnm --kill-child -pf --mount-proc "$0" inside "$W"
+	r=$?
+	rm -rf "$W"
+	exit $r
+fi
+
+W=$2
+AGENT=$BUILD_DIR/agent/agent
+FAKES=$BUILD_DIR/netns/fakes
+count=0 failed=0
+
+ok() { # ok RESULT SENTENCE
+	count=$((count + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $count - $2"
+	else
+		echo "not ok $count - $2"
+		failed=$((failed + 1))
+		[ -z "$got" ] || printf '#   got: %s\n' "$got"
+	fi
+	got=
+}
+is() { # is GOT WANT SENTENCE
+	got="$1 (wanted: $2)"
+	[ "$1" = "$2" ]
+	ok $? "$3"
+}
+soon() { # soon COMMAND…: true within 4 seconds
+	n=0
+	until "$@" >/dev/null 2>&1; do
+		n=$((n + 1))
+		[ $n -lt 200 ] || return 1
+		sleep 0.02
+	done
+}
+agent() { "$AGENT" "$@" --config "$W/agent.json"; }
+ask() { "$FAKES" ask 127.0.53.53 "$@" 2>&1; }
+code() { ask "$@" | cut -d' ' -f1; }
+address() { ask "$@" | cut -d' ' -f4; }
+resolve() { getent ahostsv4 "$1" | sed -n '1s/ .*//p'; }
+routes() { ip -4 route show proto 98 | sed 's/ *dev.*//' | sort | tr '\n' ';'; }
+value() { agent status -o json | sed -n "s/.*\"$1\":[[:space:]]*\"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1; }
+has_route() { routes | grep -q "$1"; }
+state_is() { [ "$(value state)" = "$1" ]; }
+cluster_is() { agent status | grep -q "^cluster    $1"; }
+nodes() { # nodes NAME ADDRESS CIDR…
+	sep=
+	while [ $# -ge 3 ]; do
+		printf '%s{"metadata":{"name":"%s"},"spec":{"podCIDRs":["%s"]},"status":{"conditions":[{"type":"Ready","status":"True"}],' \
+			"$sep" "$1" "$3"
+		printf '"addresses":[{"type":"InternalIP","address":"%s"}]}}' "$2"
+		sep=,
+		shift 3
+	done >"$W/nodes.new"
+	mv "$W/nodes.new" "$W/nodes"
+}
+cluster_dns() {
+	"$FAKES" dns 10.43.0.10:53 10.43.1.1 web kubernetes >"$W/cluster.out" &
+	cluster_pid=$!
+	soon grep -q ready "$W/cluster.out"
+}
+
+# ---- the world: a link to the nodes, the cluster's DNS, the original upstream, an API server
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+ip link set lo up
+ip link add t0 type veth peer name t1 && ip addr add 172.30.0.1/24 dev t0 && ip link set t0 up && ip link set t1 up ||
+	{ echo "1..0 # SKIP no veth here"; exit 0; }
+ip addr add 10.43.0.10/32 dev lo
+printf 'nameserver 127.0.0.99\noptions ndots:0\n' >"$W/resolv.conf"
+cp "$W/resolv.conf" "$W/original"
+mount --bind "$W/resolv.conf" /etc/resolv.conf
+"$FAKES" dns 127.0.0.99:53 198.51.100.7 example web big >"$W/upstream.out" &
+cluster_dns
+nodes server-0 172.30.0.2 10.42.0.0/24 agent-0 172.30.0.3 10.42.1.0/24
+"$FAKES" kube "$W/nodes" >"$W/kube.out" &
+soon grep -q ready "$W/kube.out" "$W/upstream.out"
+soon grep -q ready "$W/kube.out"
+port=$(sed -n 's/ready //p' "$W/kube.out")
+cat >"$W/kubeconfig" <<END
+{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],
+"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:$port"}}],"users":[{"name":"u","user":{"token":"t"}}]}
+END
+cat >"$W/agent.json" <<END
+{"kubeconfig":"$W/kubeconfig","pod_cidr":"10.42.0.0/16","service_cidr":"10.43.0.0/16","dns":"10.43.0.10",
+"state_dir":"$W/state","socket":"$W/run/agent.sock","log":"$W/agent.log"}
+END
+
+# ---- start
+is "$(resolve example)" 198.51.100.7 "before the agent, the original upstream answers"
+agent status >"$W/out" 2>&1
+is "$?" 1 "without an agent, status says so by its exit code"
+agent start --timeout 10s >"$W/out" 2>&1
+got=$(cat "$W/out" "$W/agent.log"); [ -z "$(cat "$W/out")" ] && state_is ready
+ok $? "start returns when the agent is ready"
+is "$(head -c 35 /etc/resolv.conf)" "# firestream agent: cluster names a" "resolv.conf is ours"
+pid=$(value pid)
+(agent start --timeout 5s) & (agent start --timeout 5s) & agent start --timeout 5s
+is "$?" 0 "start again is no error"
+is "$(value pid)" "$pid" "and starts nothing"
+wait $! 2>/dev/null
+
+# ---- names
+is "$(resolve web.default.svc.cluster.local)" 10.43.1.1 "a cluster name resolves"
+for short in web web.default web.default.svc; do
+	is "$(resolve $short)" 10.43.1.1 "so does plain $short, by the search list"
+done
+is "$(resolve example)" 198.51.100.7 "a name outside resolves as before"
+is "$(code web.default.svc.cluster.local A tcp)" 0 "over TCP as well"
+is "$(ask big.example TXT | cut -d' ' -f2) $(code big.example TXT tcp)" "0 0" "a big answer is cut over UDP and whole over TCP"
+is "$(ask big.example TXT tcp | cut -d' ' -f2)" 1 "whole: with its record"
+is "$(code nothing.default.svc.cluster.local A)" 3 "a name that the cluster does not know is NXDOMAIN"
+is "$(address localhost A)" 127.0.0.1 "localhost is answered here"
+
+# ---- routes
+is "$(routes)" "10.42.0.0/24 via 172.30.0.2;10.42.1.0/24 via 172.30.0.3;10.43.0.0/16 via 172.30.0.3;" "the routes are in place"
+nodes server-0 172.30.0.2 10.42.0.0/24 agent-0 172.30.0.4 10.42.1.0/24
+soon has_route '10.42.1.0/24 via 172.30.0.4'; got=$(routes); has_route '10.42.1.0/24 via 172.30.0.4'
+ok $? "a node's new address is followed"
+nodes server-0 172.30.0.2 10.42.0.0/24
+soon has_route '10.43.0.0/16 via 172.30.0.2'
+is "$(routes)" "10.42.0.0/24 via 172.30.0.2;10.43.0.0/16 via 172.30.0.2;" "a removed node's routes go, services move"
+ip route del 10.42.0.0/24
+soon has_route 10.42.0.0/24; got=$(routes); has_route 10.42.0.0/24
+ok $? "a route that somebody removes comes back"
+ip route add 10.99.0.0/16 via 172.30.0.9
+before=$(value changes); sleep 0.3
+is "$(value changes)" "$before" "somebody else's route changes nothing"
+
+# ---- the cluster goes and comes
+kill $cluster_pid; wait $cluster_pid 2>/dev/null
+start=$(date +%s%N)
+is "$(code web.default.svc.cluster.local A)" 3 "the cluster's DNS is gone: NXDOMAIN"
+took=$((($(date +%s%N) - start) / 1000000)); got="$took ms"; [ $took -le 3200 ]
+ok $? "within 3.2 s"
+soon cluster_is silent; got=$(agent status); cluster_is silent
+ok $? "which is noticed"
+is "$(ask web.default.svc.cluster.local AAAA | cut -d' ' -f1,3 | sed 's/ [0-9]$/ fast/')" "3 fast" "then at once, also for AAAA"
+is "$(resolve example)" 198.51.100.7 "names outside go on"
+cluster_dns
+soon cluster_is up; got=$(agent status); cluster_is up
+ok $? "the cluster is back within a second or two"
+is "$(resolve web)" 10.43.1.1 "and so are its names"
+
+# ---- other writers of resolv.conf
+printf 'nameserver 127.0.0.99\nsearch corp.example\n' >/etc/resolv.conf
+soon grep -q 'cluster.local corp.example' /etc/resolv.conf; got=$(cat /etc/resolv.conf)
+grep -q 'cluster.local corp.example' /etc/resolv.conf
+ok $? "what another program writes becomes the new original"
+cp "$W/original" /etc/resolv.conf
+soon grep -q 127.0.53.53 /etc/resolv.conf; got=$(cat /etc/resolv.conf); grep -q 127.0.53.53 /etc/resolv.conf
+ok $? "each time"
+
+# ---- death
+kill -9 "$(value pid)"
+is "$(resolve example)" 198.51.100.7 "killed: names outside resolve at once"
+agent status >"$W/out" 2>&1
+is "$?" 1 "status knows that it is dead"
+before=$(routes)
+agent start --timeout 10s
+is "$?" 0 "it starts again"
+is "$(routes)" "$before" "and keeps the routes that it finds"
+is "$(resolve web)" 10.43.1.1 "names work again"
+kill -STOP "$(value pid)"
+agent undo --timeout 20s
+is "$?" 0 "undo ends even one that does not react"
+cmp -s "$W/original" /etc/resolv.conf
+ok $? "resolv.conf is as it was, byte for byte"
+is "$(routes)" "" "no route of ours is left"
+is "$(ls -d "$W/state" "$W/run" 2>/dev/null)" "" "no file either"
+agent start --timeout 10s && kill -9 "$(value pid)"
+agent undo
+cmp -s "$W/original" /etc/resolv.conf && [ -z "$(routes)" ] && [ ! -e "$W/state" ]
+ok $? "undo cleans up behind one that was killed"
+agent undo
+is "$?" 0 "undo of nothing is no error"
+
+# ---- stop, and life without a cluster
+agent start --timeout 10s
+agent stop
+is "$?" 0 "stop works"
+cmp -s "$W/original" /etc/resolv.conf && [ -z "$(routes)" ]
+ok $? "resolv.conf and routes are as they were"
+agent stop 2>/dev/null
+is "$?" 0 "stop again is no error"
+mv "$W/kubeconfig" "$W/kubeconfig.later"
+agent start --no-wait --timeout 5s
+is "$?" 0 "without a cluster it serves"
+is "$(resolve example)" 198.51.100.7 "names outside"
+is "$(code web.default.svc.cluster.local A)" 3 "and says NXDOMAIN for the cluster's"
+agent start --timeout 500ms 2>"$W/out"
+is "$?" 4 "start without --no-wait times out: $(cat "$W/out")"
+mv "$W/kubeconfig.later" "$W/kubeconfig"
+soon state_is ready; got=$(agent status); state_is ready
+ok $? "once there is a kubeconfig it gets ready"
+printf '{"kubeconfig":"/x"}' >"$W/bad.json"
+"$AGENT" start --config "$W/bad.json" 2>"$W/out"
+is "$?" 2 "a bad config is refused: $(cat "$W/out")"
+agent undo
+
+echo "1..$count"
+[ $failed = 0 ]

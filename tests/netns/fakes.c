@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The world of an agent under test, one piece per process; each prints "ready …" when it serves.
+ *   fakes dns ADDR[:PORT] A.B.C.D [LABEL…]	a DNS server that has that address for every name (or those with a first LABEL)
+ *   fakes kube FILE				an API server on 127.0.0.1 whose nodes are FILE's "items"; prints its port
+ *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once; prints "RCODE count milliseconds address" */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "net/dnswire.h"
+#include "tests/fake/dns.h"
+#include "tests/fake/httpd.h"
+
+#define ASK_MS 6000
+
+static int fail(const char *text)
+{
+	fprintf(stderr, "fakes: %s\n", text);
+	return 1;
+}
+
+/* ---- dns --------------------------------------------------------------------------------------------------------- */
+
+static int fake_dns(int argc, char **argv)
+{
+	struct loop *l = loop_new(LOOP_DEFAULT);
+	bool never = false;
+	struct fake_dns f;
+	struct addr a;
+
+	if (argc < 2 || addr_parse(argv[1], &a))
+		return fail("dns ADDR[:PORT] A.B.C.D [LABEL…]");
+	fake_dns_start(&f, l, argv[0]);
+	memcpy(f.a, a.b, 4);
+	f.only = argc > 2 ? (const char *const *)argv + 2 : NULL;
+	printf("ready\n");
+	fflush(stdout);
+	return loop_run(l, &never, UINT64_MAX);
+}
+
+/* ---- kube -------------------------------------------------------------------------------------------------------- */
+
+static bool file_mark(const char *path, struct timespec *ret)
+{
+	struct stat st;
+
+	*ret = (struct timespec){ 0 };
+	if (stat(path, &st) < 0)
+		return false;
+	*ret = st.st_mtim;
+	return true;
+}
+
+/* A watch lasts until the file changes; then the client has to list again. */
+static void watch_serve(struct httpd_req *q, const char *path)
+{
+	struct timespec was, now;
+
+	httpd_stream(q, 200, NULL);
+	httpd_chunks(q, "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Node\",\"metadata\":{\"resourceVersion\":\"1\"}}}\n");
+	file_mark(path, &was);
+	do {
+		struct pollfd p = { .fd = q->fd, .events = POLLRDHUP };
+
+		if (poll(&p, 1, 20) > 0)
+			return;
+	} while (file_mark(path, &now) && now.tv_sec == was.tv_sec && now.tv_nsec == was.tv_nsec);
+	httpd_chunks(q, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"message\":\"changed\"}}\n");
+	httpd_end(q);
+}
+
+static void kube_serve(struct httpd_req *q, void *arg)
+{
+	auto(buf) struct buf items = BUF_INIT(1 << 20), list = BUF_INIT(1 << 20);
+
+	if (!str_starts(q->path, "/api/v1/nodes")) {
+		httpd_reply(q, 404, NULL, "{\"kind\":\"Status\",\"message\":\"not here\"}");
+	} else if (strstr(q->path, "watch=")) {
+		watch_serve(q, arg);
+	} else if (file_read(arg, &items, NULL)) {
+		httpd_reply(q, 503, NULL, "{\"kind\":\"Status\",\"message\":\"starting\"}");
+	} else {
+		buf_addf(&list, "{\"kind\":\"NodeList\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[%s]}", buf_str(&items));
+		httpd_reply(q, 200, NULL, buf_str(&list));
+	}
+}
+
+static int fake_kube(int argc, char **argv)
+{
+	struct httpd *d;
+
+	if (argc < 1)
+		return fail("kube FILE");
+	d = httpd_start(kube_serve, argv[0]);
+	printf("ready %u\n", httpd_port(d));
+	fflush(stdout);
+	return poll(NULL, 0, -1);
+}
+
+/* ---- ask --------------------------------------------------------------------------------------------------------- */
+
+static int type_number(const char *s)
+{
+	static const struct { const char *name; int type; } types[] = {
+		{ "A", DNS_A }, { "AAAA", DNS_AAAA }, { "PTR", DNS_PTR }, { "TXT", DNS_TXT }, { "SOA", DNS_SOA }, { "SRV", DNS_SRV },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (streq(s, types[i].name))
+			return types[i].type;
+	return 0;
+}
+
+/* The length of the answer, without the TCP prefix, or -1. */
+static ssize_t exchange(const struct hostport *to, bool tcp, const uint8_t *msg, size_t n, uint8_t *out, size_t max)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = hostport_to_sockaddr(to, &sa);
+	autoclose int fd = socket(to->addr.family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	struct timeval limit = { .tv_sec = ASK_MS / 1000 };
+	uint8_t prefix[2] = { (uint8_t)(n >> 8), (uint8_t)n };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&sa, len) < 0)
+		return -1;
+	if (!tcp)
+		return send(fd, msg, n, 0) < 0 ? -1 : recv(fd, out, max, 0);
+	if (send(fd, prefix, 2, MSG_MORE) < 0 || send(fd, msg, n, 0) < 0 || recv(fd, prefix, 2, MSG_WAITALL) != 2)
+		return -1;
+	return recv(fd, out, (size_t)prefix[0] << 8 | prefix[1], MSG_WAITALL);
+}
+
+static void print_answer(const uint8_t *p, size_t n, unsigned rcode, uint64_t ms)
+{
+	char text[INET6_ADDRSTRLEN] = "-";
+	struct dns_record rec;
+	struct dns_walk w;
+	unsigned section;
+
+	if (!dns_walk_start(&w, p, n))
+		while (dns_walk_next(&w, &rec, &section) > 0 && section == 0)
+			if (rec.type == DNS_A || rec.type == DNS_AAAA)
+				inet_ntop(rec.type == DNS_A ? AF_INET : AF_INET6, p + rec.rdata, text, sizeof(text));
+	printf("%u %u %llu %s\n", rcode, (unsigned)(p[6] << 8 | p[7]), (unsigned long long)ms, text);
+}
+
+static int ask(int argc, char **argv)
+{
+	struct dns_query q = { .id = 4711, .flags = DNS_RD, .class = DNS_IN };
+	uint8_t msg[DNS_QUERY_MAX], out[DNS_MSG_MAX];
+	uint64_t start = loop_deadline(0);
+	struct dns_edns edns;
+	struct hostport to;
+	unsigned rcode;
+	ssize_t n;
+
+	if (argc < 3 || hostport_parse(argv[0], 53, &to) || dns_name_parse(argv[1], &q.name) || !type_number(argv[2]))
+		return fail("ask ADDR[:PORT] NAME TYPE [tcp]");
+	q.type = (uint16_t)type_number(argv[2]);
+	n = exchange(&to, argc > 3, msg, dns_query_build(&q, q.id, true, msg), out, sizeof(out));
+	if (n < 0 || dns_reply_check(&q, q.id, out, (size_t)n, &rcode, &edns))
+		return fail("no sound answer");
+	print_answer(out, (size_t)n, rcode, (loop_deadline(0) - start) / 1000000);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct { const char *name; int (*fn)(int argc, char **argv); } pieces[] = {
+		{ "dns", fake_dns }, { "kube", fake_kube }, { "ask", ask },
+	};
+
+	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(pieces); i++)
+		if (streq(argv[1], pieces[i].name))
+			return pieces[i].fn(argc - 2, argv + 2);
+	return fail("dns, kube or ask");
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/config.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "tests/tap.h"
+
+#define BASE "\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16\",\"service_cidr\":\"10.43.0.0/16\""
+
+static void test_good(void)
+{
+	static const char text[] = "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16, fd42::/56\",\"service_cidr\":[\"10.43.0.0/16\"],"
+				   "\"dns\":\"10.43.0.10\",\"later\":true}";
+	char a[HOSTPORT_STRLEN], p[PREFIX_STRLEN];
+	struct err err = { 0 };
+	struct config c;
+
+	is_int(config_parse(text, strlen(text), &c, &err), 0, "the least that is needed: %s", err_text(&err));
+	is_str(c.cluster_domain, "cluster.local", "a default");
+	is_str(hostport_format(&c.listen, a), "127.0.53.53:53", "and another");
+	is_str(hostport_format(&c.dns[0], a), "10.43.0.10:53", "the cluster's DNS");
+	is_int((long long)c.pods.n, 2, "two pod networks in one string");
+	is_str(prefix_format(&c.pods.v[1], p), "fd42::/56", "the second of them");
+	is_int((long long)c.services.n, 1, "a list works as well");
+	config_done(&c);
+}
+
+static void test_bad(void)
+{
+	static const struct { const char *text, *want; } rows[] = {
+		{ "", NULL },
+		{ "[]", "\"kubeconfig\" is missing" },
+		{ "{" BASE "}", "\"dns\" is missing" },
+		{ "{" BASE ",\"dns\":\"dns.local\"}", "\"dns\": \"dns.local\" is no address" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"namespace\":\"A_b\"}", "namespace: \"A_b\" is no DNS label" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"cluster_domain\":\"a b\"}", "cluster_domain: \"a b\" is no DNS name" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"listen\":\"0.0.0.0\"}", "\"listen\": \"0.0.0.0\" is no loopback address" },
+		{ "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"0.0.0.0/0\",\"service_cidr\":\"10.43.0.0/16\",\"dns\":\"1.1.1.1\"}",
+		  "\"pod_cidr\": \"0.0.0.0/0\" is no network like 10.42.0.0/16" },
+		{ "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.1/16\",\"service_cidr\":\"10.43.0.0/16\",\"dns\":\"1.1.1.1\"}",
+		  "\"pod_cidr\": \"10.42.0.1/16\" is no network like 10.42.0.0/16" },
+		{ "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"1.0.0.0/8,2.0.0.0/8,3.0.0.0/8,4.0.0.0/8,5.0.0.0/8\",\"service_cidr\":\"10.43.0.0/16\","
+		  "\"dns\":\"1.1.1.1\"}", "\"pod_cidr\": at most 4 entries" },
+	};
+	struct config c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = { 0 };
+
+		is_int(config_parse(rows[i].text, strlen(rows[i].text), &c, &err), -EINVAL, "refused: %.60s", rows[i].text);
+		if (rows[i].want)
+			is_str(err_text(&err), rows[i].want, "because: %s", rows[i].want);
+	}
+}
+
+int main(void)
+{
+	test_good();
+	test_bad();
+	return tap_done();
+}

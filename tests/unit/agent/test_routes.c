@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From nodes to a plan, and the property that a second plan is empty. */
+#include "agent/routes.h"
+
+#include "base/mem.h"
+#include "tests/tap.h"
+
+#define TABLE_MAX 64
+
+struct table {
+	struct route r[TABLE_MAX];
+	size_t n;
+};
+
+static struct config config(void)
+{
+	static const char text[] = "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16,fd42::/56\","
+				   "\"service_cidr\":\"10.43.0.0/16,fd43::/112\",\"dns\":\"10.43.0.10\"}";
+	struct config c;
+
+	if (config_parse(text, strlen(text), &c, NULL))
+		abort();
+	return c;
+}
+
+static void node(struct nodes *nodes, const char *name, bool ready, const char *addrs, const char *cidrs)
+{
+	autofree char *text = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"podCIDRs\":[%s]},\"status\":{\"conditions\":"
+					"[{\"type\":\"Ready\",\"status\":\"%s\"}],\"addresses\":[{\"type\":\"Hostname\",\"address\":"
+					"\"x\"}%s]}}", name, cidrs, ready ? "True" : "Unknown", addrs);
+	autojson json *j = json_parse(text, strlen(text), NULL);
+
+	(void)nodes_put(nodes, j);
+}
+
+#define IP(a) ",{\"type\":\"InternalIP\",\"address\":\"" a "\"}"
+
+static void put(struct table *t, const char *dst, const char *via, uint8_t proto)
+{
+	struct route r = { .proto = proto };
+	size_t k = 0;
+
+	if (prefix_parse(dst, &r.dst) || (via && addr_parse(via, &r.via)))
+		abort();
+	while (k < t->n && prefix_cmp(&t->r[k].dst, &r.dst))
+		k++;
+	t->r[k] = r;
+	t->n = MAX(t->n, k + 1);
+}
+
+/* What the kernel makes of a plan; IPv6 gets its default metric. */
+static void apply(struct table *t, const struct route_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct route r = p->ops[i].route;
+		size_t k = 0;
+
+		if (r.dst.addr.family == AF_INET6 && !r.metric)
+			r.metric = 1024;
+		while (k < t->n && (prefix_cmp(&t->r[k].dst, &r.dst) || t->r[k].metric != r.metric))
+			k++;
+		if (p->ops[i].add && k < TABLE_MAX) {
+			t->r[k] = r;
+			t->n = MAX(t->n, k + 1);
+		} else if (k < t->n) {
+			t->r[k] = t->r[--t->n];
+		}
+	}
+}
+
+/* Plans twice; the text of the table's own routes into out, the second plan's size back. */
+static size_t settle(const struct config *c, const struct nodes *nodes, struct table *t, struct buf *out, struct strv *conflicts)
+{
+	struct route_plan plan;
+	struct desired d;
+	size_t left;
+	char text[128];
+
+	desired_make(c, nodes, t->r, t->n, &d);
+	routes_plan(&d, t->r, t->n, &plan);
+	apply(t, &plan);
+	strv_copy(conflicts, &d.problems);
+	strv_copy(conflicts, &plan.conflicts);
+	route_plan_done(&plan);
+	desired_done(&d);
+	desired_make(c, nodes, t->r, t->n, &d);
+	routes_plan(&d, t->r, t->n, &plan);
+	left = plan.n;
+	route_plan_done(&plan);
+	desired_done(&d);
+	buf_reset(out);
+	for (size_t i = 0; i < t->n; i++)
+		if (t->r[i].proto == ROUTE_PROTO)
+			buf_addf(out, "%s; ", route_format(&t->r[i], text, sizeof(text)));
+	return left;
+}
+
+static void test_plan(void)
+{
+	auto(buf) struct buf out = BUF_INIT(4096);
+	auto(strv) struct strv why = { 0 };
+	struct nodes nodes = NODES_INIT;
+	struct config c = config();
+	struct table t = { 0 };
+
+	put(&t, "0.0.0.0/0", "172.18.0.1", 3);
+	put(&t, "172.18.0.0/16", NULL, 2);
+	node(&nodes, "server-0", true, IP("172.18.0.2") IP("fd18::2"), "\"10.42.0.0/24\",\"fd42::/64\"");
+	node(&nodes, "agent-0", true, IP("172.18.0.3"), "\"10.42.1.0/24\"");
+	is_int((long long)settle(&c, &nodes, &t, &out, &why), 0, "a second plan is empty");
+	is_str(buf_str(&out), "10.42.0.0/24 via 172.18.0.2; fd42::/64 via fd18::2; 10.42.1.0/24 via 172.18.0.3; "
+	       "10.43.0.0/16 via 172.18.0.3; fd43::/112 via fd18::2; ", "a route per pod network, services through the first ready node");
+
+	node(&nodes, "agent-0", false, IP("172.18.0.3"), "\"10.42.1.0/24\"");
+	settle(&c, &nodes, &t, &out, &why);
+	ok(strstr(buf_str(&out), "10.43.0.0/16 via 172.18.0.2") != NULL, "services leave a node that is not ready");
+	ok(strstr(buf_str(&out), "10.42.1.0/24 via 172.18.0.3") != NULL, "its pods stay where they are");
+	node(&nodes, "agent-0", true, IP("172.18.0.3"), "\"10.42.1.0/24\"");
+	settle(&c, &nodes, &t, &out, &why);
+	ok(strstr(buf_str(&out), "10.43.0.0/16 via 172.18.0.2") != NULL, "and do not come back without need");
+	node(&nodes, "agent-0", true, IP("172.18.0.9"), "\"10.42.1.0/24\"");
+	settle(&c, &nodes, &t, &out, &why);
+	ok(strstr(buf_str(&out), "10.42.1.0/24 via 172.18.0.9") != NULL, "a node's new address is followed");
+	is_int((long long)why.n, 0, "no problem so far");
+	map_del(&nodes.by_name, "server-0");
+	settle(&c, &nodes, &t, &out, &why);
+	is_str(buf_str(&out), "10.42.1.0/24 via 172.18.0.9; 10.43.0.0/16 via 172.18.0.9; ", "a removed node's routes go");
+	nodes_done(&nodes);
+	config_done(&c);
+}
+
+static void test_conflicts(void)
+{
+	static const struct { const char *what, *addrs, *cidrs, *other, *other_via; int other_proto; const char *routes, *why; } rows[] = {
+		{ "a pod network outside of the configured ones", IP("172.18.0.2"), "\"0.0.0.0/1\"", NULL, NULL, 0,
+		  "10.43.0.0/16 via 172.18.0.2; ", "node n: its pod network 0.0.0.0/1 is outside of pod_cidr" },
+		{ "a node with a pod's address", IP("10.42.0.9"), "\"10.42.0.0/24\"", NULL, NULL, 0,
+		  "", "node n: no usable address for its pod network 10.42.0.0/24" },
+		{ "somebody else's route", IP("172.18.0.2"), "\"10.42.0.0/24\"", "10.42.0.0/24", "172.18.0.7", 4,
+		  "10.43.0.0/16 via 172.18.0.2; ",
+		  "10.42.0.0/24 has a route already, \"10.42.0.0/24 via 172.18.0.7\" (protocol 4): left as it is" },
+		{ "a network of this machine", IP("172.18.0.2"), "\"10.42.0.0/24\"", "10.43.7.0/24", NULL, 2,
+		  "10.42.0.0/24 via 172.18.0.2; ",
+		  "the cluster's network 10.43.0.0/16 overlaps 10.43.7.0/24 on , which this machine is connected to: not routed" },
+	};
+	struct config c = config();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto(buf) struct buf out = BUF_INIT(4096);
+		auto(strv) struct strv why = { 0 };
+		struct nodes nodes = NODES_INIT;
+		struct table t = { 0 };
+
+		if (rows[i].other)
+			put(&t, rows[i].other, rows[i].other_via, (uint8_t)rows[i].other_proto);
+		node(&nodes, "n", true, rows[i].addrs, rows[i].cidrs);
+		is_int((long long)settle(&c, &nodes, &t, &out, &why), 0, "%s: a second plan is empty", rows[i].what);
+		is_str(buf_str(&out), rows[i].routes, "%s: the routes", rows[i].what);
+		ok(strv_has(&why, rows[i].why), "%s: %s", rows[i].what, rows[i].why);
+		nodes_done(&nodes);
+	}
+	config_done(&c);
+}
+
+/* A small generator, so that a failing case can be had again from its number. */
+static unsigned next(unsigned *seed, unsigned below)
+{
+	*seed = *seed * 1103515245u + 12345u;
+	return (*seed >> 16) % below;
+}
+
+static void test_property(void)
+{
+	struct config c = config();
+	unsigned bad = 0, seed = 1;
+	struct table t = { 0 };
+
+	for (int round = 0; round < 2000; round++) {
+		auto(buf) struct buf out = BUF_INIT(1 << 16);
+		auto(strv) struct strv why = { 0 };
+		struct nodes nodes = NODES_INIT;
+		unsigned n = next(&seed, 6);
+
+		if (t.n > TABLE_MAX / 2)
+			t.n = 0;
+		if (next(&seed, 4) == 0) {
+			char dst[32];
+
+			snprintf(dst, sizeof(dst), "10.%u.%u.0/24", 42 + next(&seed, 2), next(&seed, 4));
+			put(&t, dst, next(&seed, 2) ? "172.18.0.250" : NULL, next(&seed, 2) ? ROUTE_PROTO : 4);
+		}
+		for (unsigned i = 0; i < n; i++) {
+			autofree char *name = xasprintf("n%u", i), *cidr = xasprintf("\"10.42.%u.0/24\"", next(&seed, 8));
+			autofree char *ip = xasprintf(",{\"type\":\"InternalIP\",\"address\":\"172.18.0.%u\"}", next(&seed, 9) + 2);
+
+			node(&nodes, name, next(&seed, 2), ip, cidr);
+		}
+		bad += settle(&c, &nodes, &t, &out, &why) != 0;
+		nodes_done(&nodes);
+	}
+	is_int(bad, 0, "over 2000 random worlds the second plan is empty");
+	config_done(&c);
+}
+
+static void test_nodes(void)
+{
+	struct nodes nodes = NODES_INIT;
+	autojson json *odd = json_parse("{\"metadata\":{\"name\":\"../x\"}}", 29, NULL);
+
+	ok(!nodes_put(&nodes, odd), "a node without a proper name is none");
+	node(&nodes, "a", true, IP("1.2.3.4"), "");
+	node(&nodes, "b", true, IP("1.2.3.5"), "");
+	nodes_list_begin(&nodes);
+	node(&nodes, "b", true, IP("1.2.3.5"), "");
+	ok(nodes_list_end(&nodes) && nodes.synced, "the first full list is news");
+	ok(!map_get(&nodes.by_name, "a") && map_get(&nodes.by_name, "b"), "what it does not name is gone");
+	nodes_list_begin(&nodes);
+	node(&nodes, "b", true, IP("1.2.3.5"), "");
+	ok(!nodes_list_end(&nodes), "the same list again is no news");
+	nodes_done(&nodes);
+}
+
+int main(void)
+{
+	test_nodes();
+	test_plan();
+	test_conflicts();
+	test_property();
+	return tap_done();
+}
