@@ -1,0 +1,5 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Compiles the page's server: run in this folder, result in $OUT (/out).
+set -eu
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "${OUT:-/out}/web" .

@@ -1,0 +1,3 @@
+module firestream/web
+
+go 1.24
