@@ -36,6 +36,7 @@ struct agent {
 	struct resolvconf *resolvconf;
 	struct reconcile *reconcile;
 	struct watch *watch;
+	struct token *token;
 };
 
 struct module {

@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 
 #include "agent/agent.h"
+#include "agent/check.h"
 #include "agent/cluster.h"
 #include "agent/ctl.h"
 #include "agent/daemon.h"
@@ -13,6 +14,7 @@
 #include "agent/reconcile.h"
 #include "agent/resolvconf.h"
 #include "agent/routes.h"
+#include "agent/token.h"
 #include "agent/upstreams.h"
 #include "agent/watch.h"
 #include "base/file.h"
@@ -31,13 +33,14 @@ static const struct module modules[] = {
 	{ "resolv.conf", resolvconf_start, resolvconf_stop, resolvconf_status },
 	{ "routes", reconcile_start, reconcile_stop, reconcile_status },
 	{ "watch", watch_start, watch_stop, NULL },
+	{ "token", token_start, token_stop, NULL },
 	{ 0 },
 };
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_TIMEOUT };
 
 struct options {
-	const char *config, *output, *log_level;
+	const char *config, *output, *log_level, *target;
 	uint64_t timeout_ms;
 	bool no_wait;
 };
@@ -206,7 +209,7 @@ static int cmd_stop(struct config *c, const struct options *o)
 static void traces_remove(const struct config *c)
 {
 	static const char *const names[] = { "agent.lock", "start.lock", "resolv.conf.original" };
-	autofree char *run = path_dirname(c->socket);
+	autofree char *run = path_dirname(c->socket), *above = path_dirname(c->state_dir);
 
 	(void)unlink(c->socket);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -215,6 +218,8 @@ static void traces_remove(const struct config *c)
 		(void)unlink(path);
 	}
 	(void)rmdir(c->state_dir);
+	if (streq(path_basename(above), "firestream"))
+		(void)rmdir(above);
 	(void)rmdir(run);
 }
 
@@ -237,16 +242,26 @@ static int cmd_undo(struct config *c, const struct options *o)
 	return EXIT_DONE;
 }
 
+static int cmd_check(struct config *c, const struct options *o)
+{
+	struct err err = { 0 };
+	int r = check_target(o->target, &err);
+
+	return r < 0 ? fail("check", r, &err) : EXIT_DONE;
+}
+
 static const struct command {
 	const char *name;
 	int (*fn)(struct config *c, const struct options *o);
 	const char *help;
+	bool has_target;		/* one argument besides the options */
 } commands[] = {
-	{ "run", cmd_run, "run in the foreground, log to standard error" },
-	{ "start", cmd_start, "start in the background unless it runs; wait until it is ready" },
-	{ "status", cmd_status, "show names, routes, upstreams, counters, last errors" },
-	{ "stop", cmd_stop, "stop it; routes and resolv.conf are as they were before" },
-	{ "undo", cmd_undo, "stop it and remove every trace, also of one that was killed" },
+	{ "run", cmd_run, "run in the foreground, log to standard error", false },
+	{ "start", cmd_start, "start in the background unless it runs; wait until it is ready", false },
+	{ "status", cmd_status, "show names, routes, upstreams, counters, last errors", false },
+	{ "stop", cmd_stop, "stop it; routes and resolv.conf are as they were before", false },
+	{ "undo", cmd_undo, "stop it and remove every trace, also of one that was killed", false },
+	{ "check", cmd_check, "NAME:PORT: does the name resolve here, and does the port accept?", true },
 };
 
 /* ---- arguments --------------------------------------------------------------------------------------------------- */
@@ -317,6 +332,10 @@ static int options_parse(int argc, char **argv, struct options *o)
 	for (int i = 0; i < argc; i++) {
 		const struct option_row *row = option_find(argv[i]);
 
+		if (!row && argv[i][0] != '-' && !o->target) {
+			o->target = argv[i];
+			continue;
+		}
 		if (!row)
 			return usage("unknown option ", argv[i]);
 		if (row->value && i + 1 == argc)
@@ -331,7 +350,11 @@ static int command_run(const struct command *cmd, const struct options *o)
 {
 	struct config c = { 0 };
 	struct err err = { 0 };
-	int r = config_load(o->config, &c, &err);
+	int r;
+
+	if (cmd->has_target != (o->target != NULL))
+		return usage(o->target ? "unexpected argument " : "an argument is missing behind ", o->target ? o->target : cmd->name);
+	r = config_load(o->config, &c, &err);
 
 	if (r) {
 		fprintf(stderr, "agent: %s\n", err_text(&err));

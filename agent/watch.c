@@ -30,6 +30,7 @@ struct watch {
 	struct kube_watch *nodes;	/* owned */
 	struct timer look;
 	struct strv files;
+	char *token_file;		/* owned, or NULL */
 	struct mark marks[FILES];
 	bool refused;			/* 401 or 403: try what the files say now */
 	bool changed;			/* by the list under way */
@@ -139,7 +140,9 @@ static int endpoint_load(struct watch *w, struct http_endpoint *ret, struct err 
 	config = kubeconfig_parse(path, buf_str(&text), text.len, err);
 	if (!config)
 		return -EINVAL;
-	file_note(w, json_str(config, "users[0].user.tokenFile", NULL));
+	free(w->token_file);
+	w->token_file = xstrdup(json_str(config, "users[0].user.tokenFile", NULL));
+	file_note(w, w->token_file);
 	file_note(w, json_str(config, "clusters[0].cluster.certificate-authority", NULL));
 	file_note(w, json_str(config, "users[0].user.client-certificate", NULL));
 	return kubeconfig_endpoint(config, NULL, ret, err);
@@ -203,5 +206,16 @@ void watch_stop(struct agent *a)
 	timer_stop(&w->look);
 	client_close(w);
 	strv_done(&w->files);
+	free(w->token_file);
 	free(steal(&a->watch));
+}
+
+struct kube *watch_kube(const struct watch *w)
+{
+	return w ? w->kube : NULL;
+}
+
+const char *watch_token_file(const struct watch *w)
+{
+	return w ? w->token_file : NULL;
 }

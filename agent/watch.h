@@ -11,3 +11,7 @@ struct watch;
 
 int watch_start(struct agent *a, struct err *err);
 void watch_stop(struct agent *a);
+/* The client in use, or NULL; valid until the next turn of the loop. */
+struct kube *watch_kube(const struct watch *w);
+/* The file that its token is read from, or NULL; borrowed, as short-lived. */
+const char *watch_token_file(const struct watch *w);
