@@ -32,12 +32,16 @@ static int engine_bring(struct loop *l, const struct options *o, struct progress
 	r = root_obtain(l, o, p, err);
 	if (r < 0)
 		return r;
-	s = progress_start(p, "engine-install", "Container engine from packages", install ? INSTALL_EXPECTS_MS : START_EXPECTS_MS);
+	s = progress_start(p, "engine-install", "Container engine from packages",
+			   install ? INSTALL_EXPECTS_MS : START_EXPECTS_MS);
 	r = install ? engine_install(l, s, err) : 0;
 	if (r == 0)
 		r = engine_start(l, s, err);
-	progress_finish(s, r == 0 ? PROGRESS_DONE : r == -ECANCELED ? PROGRESS_CANCELLED : PROGRESS_FAILED, install ? "installed and started" : "started",
-			r < 0 ? err : NULL);
+	progress_finish(s,
+			r == 0		  ? PROGRESS_DONE
+			: r == -ECANCELED ? PROGRESS_CANCELLED
+					  : PROGRESS_FAILED,
+			install ? "installed and started" : "started", r < 0 ? err : NULL);
 	return r;
 }
 
@@ -56,8 +60,8 @@ static int engine_offer(struct loop *l, const struct options *o, struct progress
 		return engine_missing(code, err);
 	}
 	progress_pause(p, true);
-	agreed = cli_agree(o, install ? "There is no container engine. Install Docker from this distribution's packages?" :
-					"The container engine is installed but does not run. Start it?");
+	agreed = cli_agree(o, install ? "There is no container engine. Install Docker from this distribution's packages?"
+				      : "The container engine is installed but does not run. Start it?");
 	progress_pause(p, false);
 	return agreed ? engine_bring(l, o, p, install, err) : engine_missing(code, err);
 }
@@ -89,7 +93,8 @@ struct docker *engine_open(struct loop *l, const struct options *o, struct progr
 
 /* ---- paths, seen from the engine's host ---- */
 
-/* Our own container: "…/containers/ID/hostname" is mounted into it, whatever the cgroup version. Caller owns; NULL outside of one. */
+/* Our own container: "…/containers/ID/hostname" is mounted into it, whatever the cgroup version. Caller owns; NULL outside
+ * of one. */
 static char *own_container(void)
 {
 	auto(buf) struct buf text = BUF_INIT(1u << 20);
@@ -117,7 +122,8 @@ static const json *own_mount(struct docker *d, const char *path, json **ret)
 
 	if (!id || docker_container_inspect(d, id, ret, NULL) < 0)
 		return NULL;
-	json_each(e, json_get(*ret, "Mounts")) {
+	json_each(e, json_get(*ret, "Mounts"))
+	{
 		const char *to = json_str(e, "Destination", "");
 		size_t n = strlen(to);
 
@@ -150,7 +156,8 @@ char *engine_host_path(struct docker *d, bool inside, const char *path)
 /* Engines in a virtual machine: the path that their clients use does not exist in there. */
 static bool socket_is_of_vm(const char *path)
 {
-	static const char *const parts[] = { "/.docker/", "/.colima/", "/colima/", "/.orbstack/", "/.rd/", "/.lima/", "/podman-machine" };
+	static const char *const parts[] = { "/.docker/", "/.colima/", "/colima/",	 "/.orbstack/",
+					     "/.rd/",	  "/.lima/",   "/podman-machine" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		if (strstr(path, parts[i]))

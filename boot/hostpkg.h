@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostpkg: this machine's package-client configuration (apt, pip, npm, Go, Maven, netrc, proxies), for builds.
  *
- * It is read once and written as a folder .host/ into build contexts and builder containers. `.host/run COMMAND…` runs a command with all of
- * it and leaves nothing behind. Addresses and tokens in it are secrets: it never enters an image key, a build argument or a log. */
+ * It is read once and written as a folder .host/ into build contexts and builder containers. `.host/run COMMAND…` runs a
+ * command with all of it and leaves nothing behind. Addresses and tokens in it are secrets: it never enters an image key, a
+ * build argument or a log. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,20 +14,21 @@
 #include "base/tar.h"
 
 struct apt_mirror {
-	char *main, *security;		/* URIs of the distribution's archive; NULL: not configured */
+	char *main, *security; /* URIs of the distribution's archive; NULL: not configured */
 	bool updates, trusted;
 };
 
 struct hostpkg {
-	char *distribution;		/* os-release ID, "" unknown */
+	char *distribution; /* os-release ID, "" unknown */
 	struct apt_mirror mirror;
-	struct strv env;		/* "NAME=value" */
-	struct strv apt_conf;		/* lines of apt.conf: proxies, timeouts */
-	char *apt_auth, *npmrc, *netrc, *maven_settings;	/* texts; NULL: none */
-	char *ca_pem;			/* extra certificate authorities the host trusts, concatenated PEM; NULL: none */
+	struct strv env;				 /* "NAME=value" */
+	struct strv apt_conf;				 /* lines of apt.conf: proxies, timeouts */
+	char *apt_auth, *npmrc, *netrc, *maven_settings; /* texts; NULL: none */
+	char *ca_pem; /* extra certificate authorities the host trusts, concatenated PEM; NULL: none */
 };
 
-/* root: "" for this machine (tests: a folder with etc/ and home/); home: the user's. loop: to run apt-config on, NULL: its files are not looked at. */
+/* root: "" for this machine (tests: a folder with etc/ and home/); home: the user's. loop: to run apt-config on, NULL: its
+ * files are not looked at. */
 void hostpkg_load(struct loop *loop, const char *root, const char *home, struct hostpkg *ret);
 void hostpkg_done(struct hostpkg *h);
 /* Writes the folder PREFIX/ (".host"); script: text of its `run` (templates/host-run.sh). */
