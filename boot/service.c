@@ -13,7 +13,6 @@
 #define CHART_NAMESPACE "kube-system"	/* where k3s keeps HelmChart resources */
 #define FIELD_MANAGER "firestream"
 #define MANAGED_LABEL "app.kubernetes.io/managed-by"
-#define REVISION_ANNOTATION "firestream/revision"
 
 /* ---- images ------------------------------------------------------------------------------------------------------- */
 
@@ -62,20 +61,18 @@ static json *value_list(const struct strv *v)
 	return a;
 }
 
-/* "K=V" entries as the chart's list of name and value. */
+/* "K=V" entries as the chart's map. */
 static json *value_env(const struct strv *env)
 {
-	json *a = json_array();
+	json *map = json_object();
 
 	for (size_t i = 0; i < env->n; i++) {
 		const char *eq = strchr(env->v[i], '=');
 		autofree char *name = eq ? xstrndup(env->v[i], (size_t)(eq - env->v[i])) : xstrdup(env->v[i]);
-		json *e = json_add(a, json_object());
 
-		json_set_str(e, "name", name);
-		json_set_str(e, "value", eq ? eq + 1 : "");
+		json_set_str(map, name, eq ? eq + 1 : "");
 	}
-	return a;
+	return map;
 }
 
 static json *value_ports(const struct service_spec *s)

@@ -15,7 +15,7 @@ static void test_values(void)
 	v = service_values(&spec);
 	is_str(json_str(v, "image.repository", NULL), "registry:5000/firestream/web", "a registry's port is not taken for a tag");
 	is_str(json_str(v, "image.tag", NULL), "abc", "the tag is what follows the last colon");
-	is_str(json_str(v, "env[0].value", NULL), "b=c", "an environment value may hold an equals sign");
+	is_str(json_str(v, "env.A", NULL), "b=c", "an environment value may hold an equals sign");
 	is_int(json_int(v, "ports[0].nodePort", 0), 30123, "the first port is published");
 	ok(!json_get(v, "ports[1].nodePort"), "the second is not");
 	is_int(json_int(v, "replicaCount", 0), 2, "the number of replicas is the config's");
