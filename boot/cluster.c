@@ -280,7 +280,7 @@ static int node_make(struct making *m, const struct node_spec *s, const char *ha
 		r = docker_container_start(m->d, id, err);
 	if (r < 0) {
 		if (id)
-			(void)docker_container_remove(m->d, id, NULL);
+			(void)!docker_container_remove(m->d, id, NULL);
 		return err_wrap(err, r, "node %s", name);
 	}
 	m->c->changed = true;

@@ -87,7 +87,7 @@ static int delete(struct run *r, const char *name)
 		code = cluster_remove(r->docker, name, true, &changed, &e);
 	if (code < 0)
 		return fail(code, &e);
-	(void)file_remove_tree(r->state_dir, NULL);
+	(void)!file_remove_tree(r->state_dir, NULL);
 	if (!changed)
 		fprintf(stderr, "there was no cluster \"%s\"\n", name);
 	return EXIT_DONE;

@@ -37,7 +37,7 @@ static int server_alive(struct waiting *x, struct err *err)
 		return r;
 	if (json_bool(info, "State.Running", false) && json_int(info, "RestartCount", 0) == 0)
 		return 0;
-	(void)docker_container_logs(d, x->w->server, false, LOG_LINES, &log, NULL);
+	(void)!docker_container_logs(d, x->w->server, false, LOG_LINES, &log, NULL);
 	rest = str_from(buf_str(&log));
 	while (str_split(&rest, '\n', &line)) {
 		autofree char *text = xstrndup(line.p, line.len);

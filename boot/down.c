@@ -48,7 +48,7 @@ static int devcontainer_stop(struct removing *x, bool remove, struct err *err)
 		return e;
 	if (running) {
 		progress_note(x->step, "stopping the agent");
-		(void)agent_stop(x->r->docker, id, NULL);
+		(void)!agent_stop(x->r->docker, id, NULL);
 	}
 	if (!ours && remove) {
 		progress_say(x->step, "the dev container was not made by bootstrap: it is left, without the cluster's network");
@@ -70,7 +70,7 @@ static void kubeconfig_forget(const char *cluster)
 	cluster_names(cluster, &n);
 	snprintf(user, sizeof(user), "admin@%s", n.context);
 	if (file_exists(file))
-		(void)kubeconfig_remove(file, n.context, user, n.context, NULL);
+		(void)!kubeconfig_remove(file, n.context, user, n.context, NULL);
 }
 
 static int clusters_remove(struct removing *x, struct err *err)
@@ -163,7 +163,7 @@ int down_main(struct run *r)
 	}
 	code = run_under_lock(r, "down", "Removing", down_work);
 	if (code == EXIT_DONE && r->opt->purge)
-		(void)file_remove_tree(r->state_dir, NULL);
+		(void)!file_remove_tree(r->state_dir, NULL);
 	return code;
 }
 
