@@ -98,7 +98,8 @@ int step_run(struct loop *l, struct progress_step *s, const struct strv *argv, c
 		name = argv->v[2];
 	r = child_run(l, &spec, NULL, on_line, &out, deadline_ns, err);
 	if (r > 0)
-		return err_set(err, -EIO, "%s failed with status %d%s%s", path_basename(name), r, *out.last ? ": " : "", out.last);
+		return err_set(err, -EIO, "%s failed with status %d%s%s", path_basename(name), r, *out.last ? ": " : "",
+			       out.last);
 	return r;
 }
 
@@ -121,8 +122,8 @@ bool apt_is_here(void)
 	return apt && file_exists("/etc/debian_version");
 }
 
-static int apt_get(struct loop *l, struct progress_step *s, const char *const *words, const struct strv *packages, uint64_t deadline_ns,
-		   struct err *err)
+static int apt_get(struct loop *l, struct progress_step *s, const char *const *words, const struct strv *packages,
+		   uint64_t deadline_ns, struct err *err)
 {
 	struct strv argv = { 0 };
 	int r;

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 #define IGNORE_FILE_MAX (1u << 20)
-#define IGNORE_STEPS 20000		/* of one match: a pattern of many stars gives up instead of taking for ever */
+#define IGNORE_STEPS 20000 /* of one match: a pattern of many stars gives up instead of taking for ever */
 #define LINK_MAX 4096
 
 /* ---- patterns ---- */
@@ -204,7 +204,7 @@ bool ignore_match(const struct ignore *g, const char *path)
 		bool except = *p == '!';
 
 		if (except != out)
-			continue;	/* could not change the verdict */
+			continue; /* could not change the verdict */
 		if (pattern_covers(p + except, path))
 			out = !except;
 	}

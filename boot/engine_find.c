@@ -69,7 +69,9 @@ static int context_read(const char *dir, const char *name, char **ret_host, char
 	j = config_read(meta);
 	host = json_str(j, "Endpoints.docker.Host", NULL);
 	if (!host || !*host)
-		return err_set(err, -ENOENT, "the engine context \"%s\" has no endpoint (%s): choose another with DOCKER_CONTEXT", name, meta);
+		return err_set(err, -ENOENT,
+			       "the engine context \"%s\" has no endpoint (%s): choose another with DOCKER_CONTEXT", name,
+			       meta);
 	*ret_host = xstrdup(host);
 	*ret_tls_dir = file_exists(ca) ? steal(&tls) : NULL;
 	return 0;
@@ -109,9 +111,11 @@ static void sockets_glob(struct strv *list, const char *pattern)
 /* The usual places, most usual first: Docker, rootless Docker, Desktop, Colima, OrbStack, Rancher Desktop, Lima, Podman. */
 static void sockets_usual(struct strv *list)
 {
-	static const char *const at_home[] = { ".docker/run/docker.sock", ".docker/desktop/docker.sock", ".colima/default/docker.sock",
-					       ".colima/docker.sock", ".config/colima/default/docker.sock", ".orbstack/run/docker.sock",
-					       ".rd/docker.sock" };
+	static const char *const at_home[] = {
+		".docker/run/docker.sock", ".docker/desktop/docker.sock",	 ".colima/default/docker.sock",
+		".colima/docker.sock",	   ".config/colima/default/docker.sock", ".orbstack/run/docker.sock",
+		".rd/docker.sock"
+	};
 	static const char *const many[] = { ".colima/*/docker.sock", ".lima/*/sock/docker.sock" };
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
@@ -136,16 +140,22 @@ static int socket_error(int code, const char *path, struct err *err)
 	switch (code) {
 	case -ENOENT:
 	case -ENOTDIR:
-		return err_set(err, -ENOENT, "there is no container engine (no socket %s): install one, or run again with --yes", path);
+		return err_set(err, -ENOENT,
+			       "there is no container engine (no socket %s): install one, or run again with --yes", path);
 	case -EACCES:
 	case -EPERM:
-		return err_set(err, -EPERM, "no permission for the container engine's socket %s: add yourself to the group that owns it "
-			       "(\"sudo usermod -aG docker $USER\") and log in again", path);
+		return err_set(err, -EPERM,
+			       "no permission for the container engine's socket %s: add yourself to the group that owns it "
+			       "(\"sudo usermod -aG docker $USER\") and log in again",
+			       path);
 	case -ECONNREFUSED:
-		return err_set(err, -ECONNREFUSED, "the container engine is not running (nobody listens on %s): start it "
-			       "(\"sudo systemctl start docker\")", path);
+		return err_set(err, -ECONNREFUSED,
+			       "the container engine is not running (nobody listens on %s): start it "
+			       "(\"sudo systemctl start docker\")",
+			       path);
 	default:
-		return err_set(err, code, "cannot reach the container engine at %s: %s", path, err_text(&(struct err){ .code = code }));
+		return err_set(err, code, "cannot reach the container engine at %s: %s", path,
+			       err_text(&(struct err){ .code = code }));
 	}
 }
 
@@ -183,8 +193,11 @@ static int host_check(const char *host, struct err *err)
 	int r;
 
 	if (str_starts(host, "ssh://"))
-		return err_set(err, -ENOPKG, "the engine address %s needs ssh: forward its socket (ssh -nNT -L /tmp/engine.sock:" DEFAULT_SOCKET
-			       " HOST) and set DOCKER_HOST=unix:///tmp/engine.sock", host);
+		return err_set(
+			err, -ENOPKG,
+			"the engine address %s needs ssh: forward its socket (ssh -nNT -L /tmp/engine.sock:" DEFAULT_SOCKET
+			" HOST) and set DOCKER_HOST=unix:///tmp/engine.sock",
+			host);
 	if (str_starts(host, "npipe://"))
 		return err_set(err, -ENOPKG, "the engine address %s works on Windows only: run this inside WSL", host);
 	if (str_starts(host, "unix://")) {

@@ -22,6 +22,7 @@
 #define START_MS 60000
 #define POLL_MS 200
 #define PING_MS 2000
+#define PID_FILE "/var/run/docker.pid"
 #define CGROUPS "/sys/fs/cgroup"
 #define LOG_LINES 6
 
@@ -39,7 +40,9 @@ int engine_may_install(struct err *err)
 #ifdef __linux__
 	if (apt_is_here())
 		return 0;
-	return err_set(err, -ENOPKG, "there is no container engine, and this machine has no apt to install one with: install Docker or Podman");
+	return err_set(
+		err, -ENOPKG,
+		"there is no container engine, and this machine has no apt to install one with: install Docker or Podman");
 #else
 	return err_set(err, -ENOPKG, "there is no container engine: install and start Docker Desktop, Colima or OrbStack");
 #endif
@@ -102,7 +105,8 @@ static int hierarchies_mount(const char *table)
 	return mounted;
 }
 
-/* As Debian's cgroupfs-mount does: a tmpfs with one hierarchy per controller; where the kernel only has version 2, that one. */
+/* As Debian's cgroupfs-mount does: a tmpfs with one hierarchy per controller; where the kernel only has version 2, that one.
+ */
 static int cgroups_mount(struct err *err)
 {
 	auto(buf) struct buf table = BUF_INIT(65536);
@@ -213,6 +217,21 @@ static char *log_tail(const char *path)
 
 /* ---- waiting ---- */
 
+/* A dockerd that the package's own script or another run has just started. */
+static bool dockerd_runs(void)
+{
+	auto(buf) struct buf pid = BUF_INIT(64), comm = BUF_INIT(64);
+	autofree char *path = NULL;
+	struct str text;
+
+	if (!file_exists(PID_FILE) || file_read(PID_FILE, &pid, NULL) < 0)
+		return false;
+	text = str_trim(str_from(buf_str(&pid)));
+	path = xasprintf("/proc/%.*s/comm", STR_ARG(text));
+	return file_exists(path) && file_read(path, &comm, NULL) == 0 &&
+	       str_eq(str_trim(str_from(buf_str(&comm))), "dockerd");
+}
+
 static bool engine_answers(struct loop *l)
 {
 	struct docker *d = docker_open(l, SOCKET, NULL, PING_MS, NULL);
@@ -237,12 +256,14 @@ static int engine_wait(struct loop *l, struct progress_step *s, pid_t pid, const
 		r = loop_turn(l, loop_deadline(POLL_MS));
 		if (r == -ECANCELED)
 			return err_set(err, r, "interrupted while waiting for the engine");
-		ended = pid > 0 && waitpid(pid, &status, WNOHANG) == pid;
+		if (pid > 0 && waitpid(pid, &status, WNOHANG) == pid)
+			pid = dockerd_runs() ? 0 : -1; /* another one was first */
+		ended = pid < 0;
 		if (!ended && loop_deadline(0) < deadline_ns)
 			continue;
 		tail = log ? log_tail(log) : NULL;
-		return err_set(err, ended ? -EIO : -ETIMEDOUT, "the engine %s%s%s", ended ? "ended at once" : "did not answer within 60 s",
-			       tail ? ": " : "", tail ? tail : "");
+		return err_set(err, ended ? -EIO : -ETIMEDOUT, "the engine %s%s%s",
+			       ended ? "ended at once" : "did not answer within 60 s", tail ? ": " : "", tail ? tail : "");
 	}
 	return 0;
 }
@@ -281,7 +302,7 @@ static int plain_start(struct loop *l, struct progress_step *s, struct err *err)
 		return r;
 	root_prefix(&argv);
 	strv_add(&argv, "dockerd");
-	if (geteuid() != 0) {	/* its socket is for the group docker, which we were not in when we logged in */
+	if (geteuid() != 0) { /* its socket is for the group docker, which we were not in when we logged in */
 		strv_add(&argv, "--group");
 		strv_addf(&argv, "%d", (int)getgid());
 	}
@@ -298,7 +319,9 @@ int engine_start(struct loop *l, struct progress_step *s, struct err *err)
 	static const char *const sysvinit[] = { "service", "docker", "start", NULL };
 
 	if (engine_answers(l))
-		return 0;	/* its package has started it */
+		return 0; /* its package has started it */
+	if (dockerd_runs())
+		return engine_wait(l, s, 0, NULL, err);
 	if (s)
 		progress_note(s, "starting");
 	if (file_exists("/run/systemd/system"))

@@ -32,7 +32,7 @@ static void explicit_set(struct docker *d, json *host)
 	list_add(host, "CapAdd", all);
 	list_add(host, "CapDrop", resource);
 	list_add(host, "SecurityOpt", options);
-	if (docker_is_podman(d))	/* which ignores the two below */
+	if (docker_is_podman(d)) /* which ignores the two below */
 		list_add(host, "SecurityOpt", unmask);
 	json_set(host, "MaskedPaths", json_array());
 	json_set(host, "ReadonlyPaths", json_array());
@@ -69,7 +69,7 @@ static int privileges_try(struct docker *d, const char *image, const char *cache
 	json_add_str(list, "-c");
 	json_add_str(list, "exit 0");
 	labels = json_set(config, "Labels", json_object());
-	json_set_str(labels, "firestream.builder", "1");	/* so that one of a killed run is found and removed with those */
+	json_set_str(labels, "firestream.builder", "1"); /* so that one of a killed run is found and removed with those */
 	json_set_str(labels, "firestream.cache", cache_dir);
 	privileges_set(d, privileged, json_set(config, "HostConfig", json_object()));
 	r = docker_container_create(d, NULL, config, &id, err);
@@ -136,11 +136,13 @@ static int privileges_choose(struct docker *d, const char *image, const char *ca
 	}
 	r = privileges_try(d, image, cache_dir, false, err);
 	if (r < 0)
-		return err_wrap(err, r, "a node can run neither privileged (%s) nor with explicit capabilities", refused.msg);
+		return err_wrap(err, r, "a node can run neither privileged (%s) nor with explicit capabilities",
+				refused.msg);
 	return 0;
 }
 
-int engine_node_privileges(struct docker *d, const char *image, const char *cache_dir, json *host_config, char **ret_note, struct err *err)
+int engine_node_privileges(struct docker *d, const char *image, const char *cache_dir, json *host_config, char **ret_note,
+			   struct err *err)
 {
 	autofree char *path = memory_path(d, cache_dir);
 	int r = memory_read(path);

@@ -93,11 +93,15 @@ static bool url_is_local(struct str url)
 
 static void env_collect(struct strv *env)
 {
-	static const char *const proxies[] = { "http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY" };
-	static const char *const plain[] = { "no_proxy", "NO_PROXY", "GONOSUMDB", "GOPRIVATE", "GONOPROXY", "GOINSECURE", "GOSUMDB",
-					     "GOFLAGS", "PIP_TRUSTED_HOST", "UV_INSECURE_HOST", "PIP_DEFAULT_TIMEOUT" };
-	static const char *const urls[] = { "GOPROXY", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_PROXY", "UV_DEFAULT_INDEX", "UV_INDEX_URL",
-					    "UV_INDEX", "UV_EXTRA_INDEX_URL" };
+	static const char *const proxies[] = { "http_proxy", "https_proxy", "ftp_proxy", "all_proxy",
+					       "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY" };
+	static const char *const plain[] = {
+		"no_proxy", "NO_PROXY", "GONOSUMDB",	    "GOPRIVATE",	"GONOPROXY",	      "GOINSECURE",
+		"GOSUMDB",  "GOFLAGS",	"PIP_TRUSTED_HOST", "UV_INSECURE_HOST", "PIP_DEFAULT_TIMEOUT"
+	};
+	static const char *const urls[] = { "GOPROXY",	 "PIP_INDEX_URL",     "PIP_EXTRA_INDEX_URL",
+					    "PIP_PROXY", "UV_DEFAULT_INDEX",  "UV_INDEX_URL",
+					    "UV_INDEX",	 "UV_EXTRA_INDEX_URL" };
 	const char *v;
 
 	for (size_t i = 0; i < ARRAY_SIZE(proxies); i++)
@@ -114,7 +118,8 @@ static void env_collect(struct strv *env)
 /* `go env -w` keeps its settings in a file of NAME=value lines. */
 static void env_go(const char *text, struct strv *env)
 {
-	static const char *const names[] = { "GOPROXY", "GONOSUMDB", "GOPRIVATE", "GONOPROXY", "GOINSECURE", "GOSUMDB", "GOFLAGS" };
+	static const char *const names[] = { "GOPROXY",	   "GONOSUMDB", "GOPRIVATE", "GONOPROXY",
+					     "GOINSECURE", "GOSUMDB",	"GOFLAGS" };
 	struct str rest = str_from(text), line;
 
 	while (str_split(&rest, '\n', &line))
@@ -207,13 +212,14 @@ void hostpkg_pip(const char *text, struct strv *env)
 
 static bool npm_wants(struct str key)
 {
-	static const char *const keys[] = { "registry", "proxy", "https-proxy", "http-proxy", "noproxy", "strict-ssl", "_auth", "_authToken",
-					    "username", "_password", "email", "always-auth", "fetch-retries", "fetch-timeout" };
+	static const char *const keys[] = { "registry",	  "proxy",	 "https-proxy",	  "http-proxy",	  "noproxy",
+					    "strict-ssl", "_auth",	 "_authToken",	  "username",	  "_password",
+					    "email",	  "always-auth", "fetch-retries", "fetch-timeout" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (str_eq(key, keys[i]))
 			return true;
-	if (key.len > 2 && key.p[0] == '/' && key.p[1] == '/')	/* //registry/:_authToken; certificates by file stay here */
+	if (key.len > 2 && key.p[0] == '/' && key.p[1] == '/') /* //registry/:_authToken; certificates by file stay here */
 		return !memmem(key.p, key.len, "file", 4);
 	return key.len > 10 && key.p[0] == '@' && memmem(key.p, key.len, ":registry", 9);
 }
@@ -276,12 +282,14 @@ static bool words_have(const char *list, const char *word)
 }
 
 /* One source: keeps the first of its kind. */
-static void mirror_take(struct apt_mirror *m, const char *uri, const char *suites, const char *components, const char *codename, bool trusted)
+static void mirror_take(struct apt_mirror *m, const char *uri, const char *suites, const char *components,
+			const char *codename, bool trusted)
 {
 	autofree char *security = xasprintf("%s-security", codename);
 	autofree char *updates = xasprintf("%s-updates", codename);
 
-	if ((!str_starts(uri, "http://") && !str_starts(uri, "https://")) || url_is_local(str_from(uri)) || strpbrk(uri, " \t'\"\\$`"))
+	if ((!str_starts(uri, "http://") && !str_starts(uri, "https://")) || url_is_local(str_from(uri)) ||
+	    strpbrk(uri, " \t'\"\\$`"))
 		return;
 	if (!words_have(components, "main"))
 		return;
@@ -331,7 +339,7 @@ enum { FIELD_TYPES, FIELD_URIS, FIELD_SUITES, FIELD_COMPONENTS, FIELD_ENABLED, F
 
 struct stanza {
 	char *field[FIELDS];
-	int last;		/* the field that a continuation line belongs to; -1: another */
+	int last; /* the field that a continuation line belongs to; -1: another */
 };
 
 static void stanza_end(struct stanza *s, const char *codename, struct apt_mirror *m)
@@ -402,10 +410,12 @@ void hostpkg_apt_sources(const char *text, bool deb822, const char *codename, st
 
 void hostpkg_apt_config(const char *dump, struct strv *lines)
 {
-	static const char *const wanted[] = { "Acquire::http::", "Acquire::https::", "Acquire::Retries ", "Acquire::Check-Valid-Until ",
+	static const char *const wanted[] = { "Acquire::http::",      "Acquire::https::",
+					      "Acquire::Retries ",    "Acquire::Check-Valid-Until ",
 					      "Acquire::Check-Date ", "Acquire::ForceIPv4 " };
-	static const char *const left_out[] = { "::CAInfo", "::CAPath", "::SslCert", "::SslKey", "::CrlFile", "::IssuerCert",
-						"Proxy-Auto-Detect", "ProxyAutoDetect", "::AllowRedirect", "::User-Agent" };
+	static const char *const left_out[] = { "::CAInfo",	   "::CAPath",	   "::SslCert",		"::SslKey",
+						"::CrlFile",	   "::IssuerCert", "Proxy-Auto-Detect", "ProxyAutoDetect",
+						"::AllowRedirect", "::User-Agent" };
 	struct str rest = str_from(dump), line;
 
 	while (str_split(&rest, '\n', &line)) {
@@ -487,7 +497,8 @@ static char *npm_load(const char *root, const char *home)
 
 	if (!registry)
 		registry = getenv("NPM_CONFIG_REGISTRY");
-	all = xasprintf("%s\n%s\n%s%s\n", global ? global : "", user ? user : "", registry ? "registry=" : "", registry ? registry : "");
+	all = xasprintf("%s\n%s\n%s%s\n", global ? global : "", user ? user : "", registry ? "registry=" : "",
+			registry ? registry : "");
 	return hostpkg_npmrc(all);
 }
 

@@ -76,8 +76,8 @@ int hostpkg_fill(const struct hostpkg *h, struct tar *t, const char *prefix, con
 		const char *name, *text;
 		mode_t mode;
 	} files[] = {
-		{ "run", script, 0755 },  { "apt.conf", apt_lines, 0600 }, { "apt-auth.conf", h->apt_auth, 0600 },
-		{ "npmrc", h->npmrc, 0600 }, { "netrc", h->netrc, 0600 },	   { "settings.xml", h->maven_settings, 0600 },
+		{ "run", script, 0755 },     { "apt.conf", apt_lines, 0600 }, { "apt-auth.conf", h->apt_auth, 0600 },
+		{ "npmrc", h->npmrc, 0600 }, { "netrc", h->netrc, 0600 },     { "settings.xml", h->maven_settings, 0600 },
 	};
 	int r;
 

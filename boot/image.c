@@ -54,7 +54,8 @@ static int step_over(const struct step_ctx *c, const char *what, struct err *err
 	return 0;
 }
 
-/* Claims `what` for this thread once nobody else has it. Whoever waited must look again whether there is anything left to do. */
+/* Claims `what` for this thread once nobody else has it. Whoever waited must look again whether there is anything left to
+ * do. */
 int image_claim(struct images *m, struct step_ctx *c, const char *what, struct err *err)
 {
 	struct timespec until;
@@ -128,11 +129,12 @@ int images_host(struct images *m, struct step_ctx *c, const struct hostpkg **ret
 
 int image_exists(struct docker *d, const char *ref, struct err *err)
 {
-	int r = docker_image_inspect(d, ref, NULL, err);
+	struct err e = { 0 };
+	int r = docker_image_inspect(d, ref, NULL, &e);
 
 	if (r == -ENOENT)
 		return 0;
-	return r < 0 ? r : 1;
+	return r < 0 ? err_set(err, r, "%s", err_text(&e)) : 1;
 }
 
 void container_discard(struct docker *d, const char *id)
@@ -198,7 +200,9 @@ static int registry_ask(struct images *m, struct step_ctx *c, const char *ref, s
 	m->registry = answered ? REGISTRY_ANSWERS : REGISTRY_SILENT;
 	pthread_mutex_unlock(&m->lock);
 	if (!answered)
-		progress_say(c->progress, "no image registry answers: images are built from packages (images.source: build says so at once)");
+		progress_say(
+			c->progress,
+			"no image registry answers: images are built from packages (images.source: build says so at once)");
 	return 0;
 }
 

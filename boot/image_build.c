@@ -10,7 +10,7 @@
 
 #define DOCKERFILE_MAX (1u << 20)
 #define CA_ARG "EXTRA_CA_B64"
-#define CA_MAX 120000			/* one argument of a command is limited to 128 KiB */
+#define CA_MAX 120000 /* one argument of a command is limited to 128 KiB */
 #define PULL_STALL_MS 60000
 /* Name of a Dockerfile that lies outside its context. */
 #define DOCKERFILE_OUTSIDE ".firestream.Dockerfile"
@@ -19,10 +19,10 @@
 
 struct build {
 	const struct image_job *job;
-	const struct hostpkg *host;	/* NULL: the Dockerfile does not ask for it */
+	const struct hostpkg *host; /* NULL: the Dockerfile does not ask for it */
 	const char *host_script;
 	struct buf dockerfile;
-	const char *name;		/* of the Dockerfile in the context */
+	const char *name; /* of the Dockerfile in the context */
 	struct context folder;
 };
 
@@ -60,7 +60,8 @@ static int ca_add(const struct hostpkg *host, json *args, struct err *err)
 	base64_encode(&b, host->ca_pem, strlen(host->ca_pem), 0);
 	if (!buf_ok(&b)) {
 		buf_done(&b);
-		return err_set(err, -E2BIG, "this machine's extra CA certificates have %zu bytes, more than a build can be given (%d)",
+		return err_set(err, -E2BIG,
+			       "this machine's extra CA certificates have %zu bytes, more than a build can be given (%d)",
 			       strlen(host->ca_pem), CA_MAX / 4 * 3);
 	}
 	json_set_str(args, CA_ARG, buf_str(&b));
@@ -74,16 +75,15 @@ static int bases_pull(struct step_ctx *c, const struct build *b, const json *arg
 	struct strv given = { 0 }, refs = { 0 };
 	int r = 0;
 
-	json_each(e, args)
-		if (e->valuestring)
-			strv_addf(&given, "%s=%s", e->string, e->valuestring);
+	json_each(e, args) if (e->valuestring) strv_addf(&given, "%s=%s", e->string, e->valuestring);
 	dockerfile_images(buf_str(&b->dockerfile), &given, &refs);
 	for (size_t i = 0; i < refs.n && r >= 0; i++) {
 		r = image_exists(c->docker, refs.v[i], err);
 		if (r != 0)
 			continue;
-		r = b->job->registry ? image_pull(c, refs.v[i], PULL_STALL_MS, NULL, err) :
-				       err_set(err, -ENOENT, "it starts from %s, which is not here, and no registry answers", refs.v[i]);
+		r = b->job->registry ? image_pull(c, refs.v[i], PULL_STALL_MS, NULL, err)
+				     : err_set(err, -ENOENT, "it starts from %s, which is not here, and no registry answers",
+					       refs.v[i]);
 	}
 	strv_done(&given);
 	strv_done(&refs);
@@ -95,7 +95,7 @@ static int bases_pull(struct step_ctx *c, const struct build *b, const json *arg
 struct view {
 	struct step_ctx *c;
 	const char *name;
-	char step[160];			/* "step 3 of 9: RUN …", "" before the first */
+	char step[160]; /* "step 3 of 9: RUN …", "" before the first */
 	struct buf line;
 };
 
@@ -119,7 +119,8 @@ static void line_end(struct view *v)
 	const char *line = buf_str(&v->line);
 
 	progress_output(v->c->progress, line);
-	if (step_parse(line, v->step, sizeof(v->step)))
+	/* said again with every line: a step that began within a second of the one before would not be seen else */
+	if (step_parse(line, v->step, sizeof(v->step)) || *v->step)
 		progress_note(v->c->progress, "building %s: %.70s", v->name, v->step);
 	buf_reset(&v->line);
 }
@@ -165,7 +166,11 @@ static int build_run(struct images *m, struct step_ctx *c, struct build *b, json
 {
 	autojson json *labels = json_object();
 	struct docker_build spec = {
-		.tag = b->job->ref, .dockerfile = b->name, .target = b->job->target, .args = args, .labels = labels,
+		.tag = b->job->ref,
+		.dockerfile = b->name,
+		.target = b->job->target,
+		.args = args,
+		.labels = labels,
 	};
 	struct view v = { .c = c, .name = b->job->name, .line = BUF_INIT(4096) };
 	int r;

@@ -27,22 +27,14 @@ static int compile_key(const struct recipe *r, const char *builder_key, char ret
 	return code;
 }
 
-char *image_compile_path(const struct images *m, const struct recipe *r, const char *builder_key)
-{
-	char key[HASH_HEX_LEN + 1];
-
-	if (compile_key(r, builder_key, key, NULL) < 0)
-		return NULL;
-	return xasprintf("%s/out/%s-%s.tar", m->cache_dir, r->name, key);
-}
-
 static json *compile_mounts(const struct recipe *r)
 {
 	json *mounts = json_array();
 
 	for (size_t i = 0; i < r->compile.caches.n; i++) {
 		const char *eq = strchr(r->compile.caches.v[i], '=');
-		autofree char *source = xasprintf(RECIPE_CACHE_PREFIX "%.*s", (int)(eq - r->compile.caches.v[i]), r->compile.caches.v[i]);
+		autofree char *source =
+			xasprintf(RECIPE_CACHE_PREFIX "%.*s", (int)(eq - r->compile.caches.v[i]), r->compile.caches.v[i]);
 		json *mount = json_add(mounts, json_object());
 
 		json_set_str(mount, "Type", "volume");
@@ -183,7 +175,8 @@ static void compile_prune(const struct images *m, const struct recipe *r, const 
 	globfree(&g);
 }
 
-static int compile_fetch(const struct images *m, struct step_ctx *c, const struct recipe *r, const char *id, const char *path, struct err *err)
+static int compile_fetch(const struct images *m, struct step_ctx *c, const struct recipe *r, const char *id,
+			 const char *path, struct err *err)
 {
 	autofree char *part = xasprintf("%s.part", path);
 	autofree char *dir = path_dirname(path);
@@ -202,8 +195,8 @@ static int compile_fetch(const struct images *m, struct step_ctx *c, const struc
 	return code;
 }
 
-static int compile_contained(struct images *m, struct step_ctx *c, const struct recipe *r, const char *builder, const char *path,
-			     struct err *err)
+static int compile_contained(struct images *m, struct step_ctx *c, const struct recipe *r, const char *builder,
+			     const char *path, struct err *err)
 {
 	autofree char *name = xasprintf("firestream-build-%s-%d", r->name, (int)getpid());
 	autofree char *id = NULL;
@@ -223,8 +216,8 @@ static int compile_contained(struct images *m, struct step_ctx *c, const struct 
 	return code;
 }
 
-int image_compile(struct images *m, struct step_ctx *c, const struct recipe *r, const char *builder, const char *builder_key, char **ret_tar,
-		  struct err *err)
+int image_compile(struct images *m, struct step_ctx *c, const struct recipe *r, const char *builder, const char *builder_key,
+		  char **ret_tar, struct err *err)
 {
 	char key[HASH_HEX_LEN + 1];
 	autofree char *path = NULL;

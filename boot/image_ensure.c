@@ -6,7 +6,8 @@
 #include "boot/image_priv.h"
 
 /* The images it is made from, as build arguments. */
-static int bases_ensure(struct images *m, struct step_ctx *c, const struct image_plan *p, unsigned depth, json *args, struct err *err)
+static int bases_ensure(struct images *m, struct step_ctx *c, const struct image_plan *p, unsigned depth, json *args,
+			struct err *err)
 {
 	int r = 0;
 
@@ -22,7 +23,8 @@ static int bases_ensure(struct images *m, struct step_ctx *c, const struct image
 	return r;
 }
 
-static int compile_ensure(struct images *m, struct step_ctx *c, const struct image_plan *p, unsigned depth, char **ret_tar, struct err *err)
+static int compile_ensure(struct images *m, struct step_ctx *c, const struct image_plan *p, unsigned depth, char **ret_tar,
+			  struct err *err)
 {
 	char key[HASH_HEX_LEN + 1];
 	autofree char *builder = NULL;
@@ -40,7 +42,12 @@ static int dockerfile_make(struct images *m, struct step_ctx *c, const struct im
 	autofree char *tar = NULL;
 	autojson json *args = json_object();
 	struct image_job job = {
-		.name = p->recipe.name, .ref = p->ref, .key = p->key, .dir = p->recipe.dir, .dockerfile = dockerfile, .args = args,
+		.name = p->recipe.name,
+		.ref = p->ref,
+		.key = p->key,
+		.dir = p->recipe.dir,
+		.dockerfile = dockerfile,
+		.args = args,
 		.registry = p->registry,
 	};
 	int r;
@@ -74,8 +81,8 @@ static int make(struct images *m, struct step_ctx *c, const struct image_plan *p
 }
 
 /* The image in one of the two ways: found, or made. ret_key: HASH_HEX_LEN + 1 bytes, or NULL. */
-int image_ensure_as(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, char **ret_ref, char *ret_key,
-		  struct err *err)
+int image_ensure_as(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, char **ret_ref,
+		    char *ret_key, struct err *err)
 {
 	struct image_plan p = { 0 };
 	int r;

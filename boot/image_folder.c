@@ -11,8 +11,8 @@ struct folder {
 	const json *args;
 };
 
-static int folder_key(struct images *m, struct step_ctx *c, const struct folder *f, bool registry, char ret[static HASH_HEX_LEN + 1],
-		      struct err *err)
+static int folder_key(struct images *m, struct step_ctx *c, const struct folder *f, bool registry,
+		      char ret[static HASH_HEX_LEN + 1], struct err *err)
 {
 	size_t n = strlen(f->context);
 	bool below = strncmp(f->dockerfile, f->context, n) == 0 && f->dockerfile[n] == '/';
@@ -43,12 +43,18 @@ static int folder_key(struct images *m, struct step_ctx *c, const struct folder 
 	return r;
 }
 
-static int folder_build(struct images *m, struct step_ctx *c, const struct folder *f, bool registry, const char *ref, const char *key,
-			struct err *err)
+static int folder_build(struct images *m, struct step_ctx *c, const struct folder *f, bool registry, const char *ref,
+			const char *key, struct err *err)
 {
 	autojson json *args = f->args ? json_copy(f->args) : json_object();
 	struct image_job job = {
-		.name = f->name, .ref = ref, .key = key, .dir = f->context, .dockerfile = f->dockerfile, .target = f->target, .args = args,
+		.name = f->name,
+		.ref = ref,
+		.key = key,
+		.dir = f->context,
+		.dockerfile = f->dockerfile,
+		.target = f->target,
+		.args = args,
 		.registry = registry,
 	};
 	autofree char *base = NULL;
@@ -75,8 +81,9 @@ static int folder_find(struct images *m, struct step_ctx *c, const struct folder
 	return image_exists(c->docker, *ret_ref, err);
 }
 
-int images_build_folder(struct images *m, struct step_ctx *c, const char *tag_name, const char *context, const char *dockerfile,
-			const char *target, const json *args, const char *base, char **ret_ref, struct err *err)
+int images_build_folder(struct images *m, struct step_ctx *c, const char *tag_name, const char *context,
+			const char *dockerfile, const char *target, const json *args, const char *base, char **ret_ref,
+			struct err *err)
 {
 	struct folder f = { tag_name, context, dockerfile, target, base, args };
 	enum registry known = images_registry_known(m);

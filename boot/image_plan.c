@@ -14,7 +14,8 @@ void image_plan_done(struct image_plan *p)
 }
 
 /* Adds the key of another recipe. */
-int image_key_add(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, struct hash *h, struct err *err)
+int image_key_add(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, struct hash *h,
+		  struct err *err)
 {
 	struct image_plan p = { 0 };
 	int r;
@@ -26,8 +27,8 @@ int image_key_add(struct images *m, struct step_ctx *c, const char *name, bool r
 	return r;
 }
 
-static int recipe_key(struct images *m, struct step_ctx *c, const struct recipe *rec, bool registry, unsigned depth, struct hash *h,
-		      struct err *err)
+static int recipe_key(struct images *m, struct step_ctx *c, const struct recipe *rec, bool registry, unsigned depth,
+		      struct hash *h, struct err *err)
 {
 	autofree char *dockerfile = path_join(rec->dir, "Dockerfile");
 	struct utsname u;
@@ -50,7 +51,8 @@ static int recipe_key(struct images *m, struct step_ctx *c, const struct recipe 
 }
 
 /* Not recursive without end: depth is bounded. */
-int image_plan_load(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, struct image_plan *ret, struct err *err)
+int image_plan_load(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth,
+		    struct image_plan *ret, struct err *err)
 {
 	struct image_plan p = { .registry = registry };
 	struct hash *h;

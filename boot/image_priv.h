@@ -11,12 +11,12 @@
 #include "boot/recipe.h"
 
 #define IMAGE_KEY_LEN 16
-#define IMAGE_STALL_MS 60000			/* a pull without news for so long is given up */
-#define RECIPE_DEPTH_MAX 16			/* of recipes made from recipes */
+#define IMAGE_STALL_MS 60000 /* a pull without news for so long is given up */
+#define RECIPE_DEPTH_MAX 16  /* of recipes made from recipes */
 #define LABEL_RECIPE "firestream.recipe"
 #define LABEL_KEY "firestream.key"
-#define LABEL_BUILDER "firestream.builder"	/* "1" on builder containers, which are removed after use */
-#define LABEL_CACHE "firestream.cache"		/* on builders: whose (cache_dir); on volumes: "1" */
+#define LABEL_BUILDER "firestream.builder" /* "1" on builder containers, which are removed after use */
+#define LABEL_CACHE "firestream.cache"	   /* on builders: whose (cache_dir); on volumes: "1" */
 
 enum registry { REGISTRY_UNKNOWN, REGISTRY_ANSWERS, REGISTRY_SILENT };
 
@@ -26,9 +26,9 @@ struct images {
 	char *probe;
 	uint64_t probe_ms;
 
-	pthread_mutex_t lock;		/* of all below */
+	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t wake;
-	struct map claims;		/* reference in the making → its maker's step_ctx (borrowed) */
+	struct map claims; /* reference in the making → its maker's step_ctx (borrowed) */
 	enum registry registry;
 	bool host_loaded;
 	struct hostpkg host;
@@ -37,7 +37,8 @@ struct images {
 
 /* The host's package configuration, read once. */
 int images_host(struct images *m, struct step_ctx *c, const struct hostpkg **ret, struct err *err) must_check;
-/* Claims the making of `what` for this thread once nobody else has it; whoever waited must look again whether anything is left to do. */
+/* Claims the making of `what` for this thread once nobody else has it; whoever waited must look again whether anything is
+ * left to do. */
 int image_claim(struct images *m, struct step_ctx *c, const char *what, struct err *err) must_check;
 void image_claim_end(struct images *m, const char *what);
 /* Exclusive among all processes that use this cache folder; polls, so that a cancel is seen. Returns the descriptor. */
@@ -50,45 +51,46 @@ void container_discard(struct docker *d, const char *id);
 /* Pulls. stall_ms: no news for so long ends it with -ETIMEDOUT. *answered (may be NULL): a registry knew the image. */
 int image_pull(struct step_ctx *c, const char *ref, uint64_t stall_ms, bool *answered, struct err *err) must_check;
 
-/* Result of a recipe's compilation as a tar in the cache; *ret_tar: caller owns. builder: image to run in, builder_key: its key. */
-int image_compile(struct images *m, struct step_ctx *c, const struct recipe *r, const char *builder, const char *builder_key, char **ret_tar,
-		  struct err *err) must_check;
-/* Path of that tar. Caller owns; NULL when the folder cannot be read. */
-char *image_compile_path(const struct images *m, const struct recipe *r, const char *builder_key);
+/* Result of a recipe's compilation as a tar in the cache; *ret_tar: caller owns. builder: image to run in, builder_key: its
+ * key. */
+int image_compile(struct images *m, struct step_ctx *c, const struct recipe *r, const char *builder, const char *builder_key,
+		  char **ret_tar, struct err *err) must_check;
 
-int image_rootfs(struct images *m, struct step_ctx *c, const struct recipe *r, const char *ref, const char *key, struct err *err) must_check;
+int image_rootfs(struct images *m, struct step_ctx *c, const struct recipe *r, const char *ref, const char *key,
+		 struct err *err) must_check;
 
 struct image_job {
-	const char *name;		/* for people, and label firestream.recipe */
+	const char *name; /* for people, and label firestream.recipe */
 	const char *ref, *key;
-	const char *dir, *dockerfile;	/* dockerfile: absolute */
+	const char *dir, *dockerfile; /* dockerfile: absolute */
 	const char *target;
-	const char *out_tar;		/* compile result, added as out/; or NULL */
-	const json *args;		/* borrowed; or NULL */
-	bool registry;			/* missing base images may be pulled */
+	const char *out_tar; /* compile result, added as out/; or NULL */
+	const json *args;    /* borrowed; or NULL */
+	bool registry;	     /* missing base images may be pulled */
 };
 int image_build(struct images *m, struct step_ctx *c, const struct image_job *job, struct err *err) must_check;
 /* Adds to h what of the host decides about a build with this Dockerfile. */
-int image_build_hash(struct images *m, struct step_ctx *c, const char *dockerfile, struct hash *h, struct err *err) must_check;
+int image_build_hash(struct images *m, struct step_ctx *c, const char *dockerfile, struct hash *h,
+		     struct err *err) must_check;
 
 /* What a recipe comes to, in one of the two ways. */
 struct image_plan {
 	struct recipe recipe;
-	bool registry;			/* whether published images are used */
-	char key[HASH_HEX_LEN + 1];	/* cut to IMAGE_KEY_LEN */
+	bool registry;		    /* whether published images are used */
+	char key[HASH_HEX_LEN + 1]; /* cut to IMAGE_KEY_LEN */
 	char *ref;
 };
 
 /* depth: 0 for the outermost; bounded by RECIPE_DEPTH_MAX. */
-int image_plan_load(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, struct image_plan *ret,
-		    struct err *err) must_check;
+int image_plan_load(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth,
+		    struct image_plan *ret, struct err *err) must_check;
 void image_plan_done(struct image_plan *p);
 /* Adds the key of another recipe to h. */
 int image_key_add(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, struct hash *h,
 		  struct err *err) must_check;
 /* The image in that way: found, or made. ret_key: HASH_HEX_LEN + 1 bytes, or NULL. */
-int image_ensure_as(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, char **ret_ref, char *ret_key,
-		    struct err *err) must_check;
+int image_ensure_as(struct images *m, struct step_ctx *c, const char *name, bool registry, unsigned depth, char **ret_ref,
+		    char *ret_key, struct err *err) must_check;
 
 enum registry images_registry_known(struct images *m);
 /* Decides if it is not yet known. recipe: whose need it is, or NULL. */

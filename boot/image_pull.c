@@ -16,7 +16,7 @@ struct pull {
 	struct loop *loop;
 	struct timer watch;
 	uint64_t stall_ms, heard_ns;
-	struct map layers;		/* id → struct layer */
+	struct map layers; /* id → struct layer */
 	bool answered, stalled;
 };
 
@@ -41,7 +41,8 @@ static void pull_show(struct pull *p)
 	int64_t current = 0, total = 0;
 	unsigned done = 0;
 
-	map_foreach(&p->layers, it) {
+	map_foreach(&p->layers, it)
+	{
 		const struct layer *l = it->value;
 
 		done += l->done;
@@ -79,7 +80,7 @@ static void on_progress(void *arg, const struct docker_progress *e)
 		return;
 	}
 	p->answered = true;
-	if (str_starts(text, "Pulling from"))	/* there the id is the tag */
+	if (str_starts(text, "Pulling from")) /* there the id is the tag */
 		return;
 	l = layer_get(p, e->id);
 	if (streq(text, "Downloading") && e->total > 0) {
@@ -119,10 +120,9 @@ static const json *auth_find(const json *auths, const char *registry)
 {
 	size_t n = strlen(registry);
 
+	json_each(e, auths) if (streq(e->string, registry)) return e;
 	json_each(e, auths)
-		if (streq(e->string, registry))
-			return e;
-	json_each(e, auths) {
+	{
 		const char *host = host_of(e->string);
 
 		if (strncmp(host, registry, n) == 0 && (!host[n] || host[n] == '/'))
@@ -160,7 +160,8 @@ static char *auth_header(const json *entry, const char *registry)
 static char *auth_load(const char *ref)
 {
 	const char *dir = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
-	autofree char *path = dir ? path_join(dir, "config.json") : xasprintf("%s/.docker/config.json", home ? home : "/root");
+	autofree char *path =
+		dir ? path_join(dir, "config.json") : xasprintf("%s/.docker/config.json", home ? home : "/root");
 	autofree char *registry = registry_of(ref);
 	struct buf text = BUF_INIT(1u << 20);
 	autojson json *config = NULL;
@@ -208,6 +209,7 @@ int image_pull(struct step_ctx *c, const char *ref, uint64_t stall_ms, bool *ans
 	if (loop_cancelled(c->loop))
 		return err_set(err, -ECANCELED, "interrupted while pulling %s", ref);
 	if (r < 0 && p.stalled)
-		return err_set(err, -ETIMEDOUT, "pulling %s: nothing came for %llu s", ref, (unsigned long long)stall_ms / 1000);
+		return err_set(err, -ETIMEDOUT, "pulling %s: nothing came for %llu s", ref,
+			       (unsigned long long)stall_ms / 1000);
 	return r < 0 ? err_wrap(err, r, "pulling %s", ref) : 0;
 }

@@ -11,8 +11,9 @@
 #include "boot/apt.h"
 #include "boot/image_priv.h"
 
-/* How it works: debootstrap fills a folder below the cache, what a container does not need is dropped, the rest is imported. It runs in mount
- * and process namespaces of its own where that is allowed, so that its mounts and children end with it, however it ends. */
+/* How it works: debootstrap fills a folder below the cache, what a container does not need is dropped, the rest is imported.
+ * It runs in mount and process namespaces of its own where that is allowed, so that its mounts and children end with it,
+ * however it ends. */
 
 #define TREE_PREFIX "rootfs-"
 
@@ -27,27 +28,28 @@ static const char dpkg_conf[] = "# as the published slim images have it\n"
 				"path-exclude /usr/share/lintian/*\n"
 				"path-exclude /usr/share/locale/*\n"
 				"path-exclude /usr/share/man/*\n";
-static const char apt_conf[] = "// nothing is kept that a layer would carry\n"
-			       "DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb "
-			       "/var/cache/apt/*.bin || true\"; };\n"
-			       "APT::Update::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb "
-			       "/var/cache/apt/*.bin || true\"; };\n"
-			       "Dir::Cache::pkgcache \"\";\n"
-			       "Dir::Cache::srcpkgcache \"\";\n"
-			       "Acquire::Languages \"none\";\n"
-			       "Acquire::GzipIndexes \"true\";\n"
-			       "Apt::AutoRemove::SuggestsImportant \"false\";\n";
+static const char apt_conf[] =
+	"// nothing is kept that a layer would carry\n"
+	"DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb "
+	"/var/cache/apt/*.bin || true\"; };\n"
+	"APT::Update::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb "
+	"/var/cache/apt/*.bin || true\"; };\n"
+	"Dir::Cache::pkgcache \"\";\n"
+	"Dir::Cache::srcpkgcache \"\";\n"
+	"Acquire::Languages \"none\";\n"
+	"Acquire::GzipIndexes \"true\";\n"
+	"Apt::AutoRemove::SuggestsImportant \"false\";\n";
 
 struct rootfs {
 	struct images *m;
 	struct step_ctx *c;
 	const struct recipe *recipe;
 	const struct hostpkg *host;
-	char *program;			/* debootstrap */
-	char *archive;			/* its own default mirror; NULL: unknown */
+	char *program; /* debootstrap */
+	char *archive; /* its own default mirror; NULL: unknown */
 	char *tree;
-	char *packed;			/* the tree as a tar, where we may not read it ourselves; or NULL */
-	char *sources;			/* text of the image's sources.list */
+	char *packed;  /* the tree as a tar, where we may not read it ourselves; or NULL */
+	char *sources; /* text of the image's sources.list */
 };
 
 static bool mirror_is_used(const struct rootfs *f)
@@ -81,12 +83,18 @@ static int program_install(struct rootfs *f, struct err *err)
 	int r;
 
 	if (!apt_is_here())
-		return err_set(err, -ENOPKG, "no registry answers, and building images from packages needs debootstrap on this machine: install it");
+		return err_set(err, -ENOPKG,
+			       "no registry answers, and building images from packages needs debootstrap on this machine: "
+			       "install it");
 	progress_pause(c->run->progress, true);
-	r = cli_agree(c->run->opt, "Images are built from packages, which needs debootstrap. Install it with apt?") ? 0 : -ENOPKG;
+	r = cli_agree(c->run->opt, "Images are built from packages, which needs debootstrap. Install it with apt?")
+		    ? 0
+		    : -ENOPKG;
 	progress_pause(c->run->progress, false);
 	if (r < 0)
-		return err_set(err, r, "building images from packages needs debootstrap: apt-get install debootstrap, or run again with --yes");
+		return err_set(err, r,
+			       "building images from packages needs debootstrap: apt-get install debootstrap, or run again "
+			       "with --yes");
 	strv_add(&packages, "debootstrap");
 	strv_add(&packages, "debian-archive-keyring");
 	r = apt_install(c->loop, c->progress, &packages, c->deadline_ns, err);
@@ -112,8 +120,8 @@ static int program_get(struct rootfs *f, struct err *err)
 
 static bool may_unshare(struct loop *l)
 {
-	static const char *const words[] = { "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
-					     "--mount-proc", "true", NULL };
+	static const char *const words[] = { "setpriv", "--pdeathsig",	"KILL",		"unshare", "--mount", "--pid",
+					     "--fork",	"--kill-child", "--mount-proc", "true",	   NULL };
 	struct strv argv = { 0 };
 	bool may;
 
@@ -127,8 +135,8 @@ static bool may_unshare(struct loop *l)
 
 static void debootstrap_argv(const struct rootfs *f, struct strv *argv)
 {
-	static const char *const own[] = { "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
-					   "--mount-proc" };
+	static const char *const own[] = { "setpriv", "--pdeathsig", "KILL",	     "unshare",	    "--mount",
+					   "--pid",   "--fork",	     "--kill-child", "--mount-proc" };
 
 	root_prefix(argv);
 	if (may_unshare(f->c->loop))
@@ -212,8 +220,8 @@ static int sources_make(struct rootfs *f, struct err *err)
 	else if (streq(suite, "sid") || streq(suite, "unstable"))
 		f->sources = xasprintf("deb %s %s main\n", archive, suite);
 	else
-		f->sources = xasprintf("deb %s %s main\ndeb %s %s-updates main\ndeb %s-security %s-security main\n", archive, suite, archive,
-				       suite, archive, suite);
+		f->sources = xasprintf("deb %s %s main\ndeb %s %s-updates main\ndeb %s-security %s-security main\n", archive,
+				       suite, archive, suite, archive, suite);
 	free(used.main);
 	free(used.security);
 	buf_done(&text);
@@ -224,10 +232,11 @@ static int sources_make(struct rootfs *f, struct err *err)
 static int tree_strip(struct rootfs *f, struct err *err)
 {
 	static const char *const paths[] = {
-		"usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/groff", "usr/share/lintian", "usr/share/linda",
-		"var/lib/apt/lists", "var/cache/apt", "var/log", "debootstrap",
+		"usr/share/man",   "usr/share/info",	"usr/share/locale", "usr/share/groff", "usr/share/lintian",
+		"usr/share/linda", "var/lib/apt/lists", "var/cache/apt",    "var/log",	       "debootstrap",
 	};
-	static const char *const files[] = { "etc/apt/sources.list", "etc/hostname", "etc/resolv.conf", "var/cache/ldconfig/aux-cache" };
+	static const char *const files[] = { "etc/apt/sources.list", "etc/hostname", "etc/resolv.conf",
+					     "var/cache/ldconfig/aux-cache" };
 	struct strv find = { 0 }, docs = { 0 };
 	int r;
 
@@ -253,7 +262,8 @@ static int tree_strip(struct rootfs *f, struct err *err)
 			strv_take(&docs, steal(&path));
 	}
 	strv_addf(&docs, "%s/usr/share/doc", f->tree);
-	for (const char *const *w = (const char *const[]){ "!", "-type", "d", "!", "-name", "copyright", "-delete", NULL }; *w; w++)
+	for (const char *const *w = (const char *const[]){ "!", "-type", "d", "!", "-name", "copyright", "-delete", NULL };
+	     *w; w++)
 		strv_add(&docs, *w);
 	r = root_run(f->c->loop, f->c->progress, &docs, f->c->deadline_ns, err);
 	strv_done(&docs);
@@ -272,7 +282,9 @@ static int tree_pack(struct rootfs *f, struct err *err)
 	r = file_write(f->packed, "", 0, 0600, err);
 	if (r < 0)
 		return r;
-	for (const char *const *w = (const char *const[]){ "tar", "--numeric-owner", "-cf", f->packed, "-C", f->tree, ".", NULL }; *w; w++)
+	for (const char *const *w =
+		     (const char *const[]){ "tar", "--numeric-owner", "-cf", f->packed, "-C", f->tree, ".", NULL };
+	     *w; w++)
 		strv_add(&argv, *w);
 	r = root_run(f->c->loop, f->c->progress, &argv, f->c->deadline_ns, err);
 	strv_done(&argv);
@@ -342,7 +354,11 @@ static int engine_fits(struct docker *d, struct err *err)
 {
 	static const struct {
 		const char *machine, *go;
-	} names[] = { { "x86_64", "amd64" }, { "aarch64", "arm64" }, { "arm64", "arm64" }, { "ppc64le", "ppc64le" }, { "s390x", "s390x" } };
+	} names[] = { { "x86_64", "amd64" },
+		      { "aarch64", "arm64" },
+		      { "arm64", "arm64" },
+		      { "ppc64le", "ppc64le" },
+		      { "s390x", "s390x" } };
 	autojson json *version = NULL;
 	struct utsname u;
 	const char *engine;
@@ -357,8 +373,9 @@ static int engine_fits(struct docker *d, struct err *err)
 		return err_set(err, -ENOPKG, "images can be built from packages on Linux only, and no registry answers");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (streq(u.machine, names[i].machine) && *engine && !streq(engine, names[i].go))
-			return err_set(err, -ENOPKG, "the engine runs %s and this machine %s: images cannot be built from packages for it", engine,
-				       u.machine);
+			return err_set(err, -ENOPKG,
+				       "the engine runs %s and this machine %s: images cannot be built from packages for it",
+				       engine, u.machine);
 	return 0;
 }
 
@@ -378,7 +395,8 @@ static int rootfs_make(struct rootfs *f, const char *ref, const char *key, struc
 	return r;
 }
 
-int image_rootfs(struct images *m, struct step_ctx *c, const struct recipe *recipe, const char *ref, const char *key, struct err *err)
+int image_rootfs(struct images *m, struct step_ctx *c, const struct recipe *recipe, const char *ref, const char *key,
+		 struct err *err)
 {
 	struct rootfs f = { .m = m, .c = c, .recipe = recipe };
 	autofree char *dir = path_join(m->cache_dir, "tmp");

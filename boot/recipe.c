@@ -100,8 +100,15 @@ int recipe_load(const char *root, const char *name, struct recipe *ret, struct e
 		return r;
 	}
 	*ret = (struct recipe){
-		.name = xstrdup(name), .dir = path_dirname(file), .description = f.description, .kind = (enum recipe_kind)f.kind,
-		.published = f.published, .suite = f.suite, .from = f.from, .expects_ms = f.expects_ms, .compile = f.compile,
+		.name = xstrdup(name),
+		.dir = path_dirname(file),
+		.description = f.description,
+		.kind = (enum recipe_kind)f.kind,
+		.published = f.published,
+		.suite = f.suite,
+		.from = f.from,
+		.expects_ms = f.expects_ms,
+		.compile = f.compile,
 	};
 	return 0;
 }
