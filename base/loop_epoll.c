@@ -133,7 +133,8 @@ static size_t be_wait(struct loop *l, int timeout_ms)
 		struct io *io = be->ev[i].data.ptr;
 		uint32_t e = be->ev[i].events;
 
-		l->batch[n++] = (struct loop_event){ io, loop_events(io, e & EPOLLIN, e & EPOLLOUT, e & (EPOLLERR | EPOLLHUP)) };
+		l->batch[n++] = (struct loop_event){ io, loop_events(io, e & EPOLLIN, e & EPOLLOUT,
+								     e & (EPOLLERR | EPOLLHUP)) };
 	}
 	for (size_t i = 0; i < be->n_files; i++)
 		if (be->files[i]->events & (IO_IN | IO_OUT))

@@ -91,14 +91,21 @@ int docker_pause(struct docker *d, unsigned ms, uint64_t deadline_ns)
 	return r;
 }
 
+int docker_result(int code, const struct err *local, struct err *err)
+{
+	if (code < 0 && err)
+		*err = *local;
+	return code;
+}
+
 int docker_run(struct docker *d, struct http_req *r, uint64_t deadline_ns, struct err *err)
 {
 	r->to = &d->to;
 	return http_wait(d->http, r, deadline_ns ? deadline_ns : UINT64_MAX, err);
 }
 
-static int call_unversioned(struct docker *d, const char *method, const char *path, json *body, uint64_t timeout_ms, json **ret,
-			    struct err *err)
+static int call_path(struct docker *d, const char *method, const char *path, json *body, uint64_t timeout_ms, json **ret,
+		     struct err *err)
 {
 	autofree char *text = body ? json_text(body) : NULL;
 	struct http_req r = { .method = method, .path = path, .body = text, .body_len = text ? strlen(text) : 0 };
@@ -122,7 +129,7 @@ int docker_call(struct docker *d, const char *method, const char *path, json *bo
 {
 	autofree char *full = docker_path(d, "%s", path);
 
-	return call_unversioned(d, method, full, body, timeout_ms, ret, err);
+	return call_path(d, method, full, body, timeout_ms, ret, err);
 }
 
 /* ---- opening ---- */
@@ -154,7 +161,8 @@ static int endpoint_init(struct http_endpoint *to, const char *host, const char 
 		const char *path = host + strlen("unix://");
 
 		if (!*path || strlen(path) > UNIX_PATH_MAX)
-			return err_set(err, -EINVAL, "'%s' is not the path of a socket (1 to %u bytes)", path, UNIX_PATH_MAX);
+			return err_set(err, -EINVAL, "'%s' is not the path of a socket (1 to %u bytes)", path,
+				       UNIX_PATH_MAX);
 		to->unix_path = xstrdup(path);
 		to->base = xstrdup("http://docker");
 		return 0;
@@ -192,8 +200,9 @@ static int negotiate(struct docker *d, const char *version, struct err *err)
 	if (!version || version_minor(version, &d->minor) < 0)
 		return err_set(err, -EPROTO, "%s is no container engine: it does not tell its API version", d->host);
 	if (d->minor < API_MIN)
-		return err_set(err, -EPROTONOSUPPORT, "the engine at %s speaks API %s, 1.%u (Docker 20.10, Podman 4) is needed", d->host,
-			       version, API_MIN);
+		return err_set(err, -EPROTONOSUPPORT,
+			       "the engine at %s speaks API %s; 1.%u is needed (Docker 20.10, Podman 4)",
+			       d->host, version, API_MIN);
 	d->minor = MIN(d->minor, API_MAX);
 	snprintf(d->api, sizeof(d->api), "1.%u", d->minor);
 	return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* docker: the Docker Engine API (1.41 … 1.51), Podman's compatible one included. https://docs.docker.com/reference/api/engine/
+/* docker: the Docker Engine API (1.41 … 1.51), Podman's compatible one included.
+ * https://docs.docker.com/reference/api/engine/
  *
  * Step-by-step calls for bootstrap: each runs the client's loop until it is done, its deadline passed (-ETIMEDOUT) or
  * the loop was cancelled (-ECANCELED). One client belongs to one thread; docker_clone() makes another for another.
@@ -29,33 +30,38 @@ bool docker_is_podman(const struct docker *d);
 bool docker_has_buildkit(const struct docker *d);	/* Builder-Version: 2 */
 struct loop *docker_loop(const struct docker *d);
 
-/* Any call. path without version ("/containers/json?all=1"). body may be NULL. *ret: parsed answer, or NULL when empty; ret may be
- * NULL. timeout_ms 0: 60 s. */
+/* Any call. path without version ("/containers/json?all=1"). body may be NULL. *ret: parsed answer, or NULL when empty;
+ * ret may be NULL. timeout_ms 0: 60 s. */
 int docker_call(struct docker *d, const char *method, const char *path, json *body, uint64_t timeout_ms, json **ret,
 		struct err *err) must_check;
 
 /* Containers. name_or_id is escaped. */
 int docker_container_create(struct docker *d, const char *name, json *config, char **ret_id, struct err *err) must_check;
 int docker_container_inspect(struct docker *d, const char *id, json **ret, struct err *err) must_check;
-int docker_container_start(struct docker *d, const char *id, struct err *err) must_check;		/* 0 when running already */
+/* 0 when it runs already. */
+int docker_container_start(struct docker *d, const char *id, struct err *err) must_check;
 int docker_container_stop(struct docker *d, const char *id, unsigned grace_s, struct err *err) must_check;
-int docker_container_remove(struct docker *d, const char *id, struct err *err) must_check;	/* force, anonymous volumes; 0 when absent */
+/* By force, with its anonymous volumes; 0 when absent. */
+int docker_container_remove(struct docker *d, const char *id, struct err *err) must_check;
 /* Waits for its end, returns the exit code. */
 int docker_container_wait(struct docker *d, const char *id, uint64_t deadline_ns, struct err *err) must_check;
 /* Containers (all states) that carry every label ("key=value" or "key"), as the engine lists them. */
 int docker_container_list(struct docker *d, const struct strv *labels, json **ret, struct err *err) must_check;
 /* Last n log lines, demultiplexed, appended to out. tty: the container has one. */
-int docker_container_logs(struct docker *d, const char *id, bool tty, unsigned last, struct buf *out, struct err *err) must_check;
+int docker_container_logs(struct docker *d, const char *id, bool tty, unsigned last, struct buf *out,
+			  struct err *err) must_check;
 /* Follows stdout and stderr until the container ends, line by line; fn returning non-zero ends it with that. */
 typedef int (*docker_line_fn)(void *arg, const char *line);
-int docker_container_follow(struct docker *d, const char *id, docker_line_fn fn, void *arg, uint64_t deadline_ns, struct err *err) must_check;
+int docker_container_follow(struct docker *d, const char *id, docker_line_fn fn, void *arg, uint64_t deadline_ns,
+			    struct err *err) must_check;
 
 /* Archives. put: extracts the tar at `path` (must exist). The tar is produced by `fill` while it is being sent, on a thread
  * of its own (its argument must not be touched by callbacks meanwhile): it adds entries through base/tar.h and stops when
- * that fails. Its error ends the request and is the result. */
+ * that fails. Its error ends the request and is the result. An engine silent for 5 minutes is -ETIMEDOUT. */
 struct tar;
 typedef int (*docker_fill_fn)(struct tar *t, void *arg, struct err *err);
-int docker_archive_put(struct docker *d, const char *id, const char *path, docker_fill_fn fill, void *arg, struct err *err) must_check;
+int docker_archive_put(struct docker *d, const char *id, const char *path, docker_fill_fn fill, void *arg,
+		       struct err *err) must_check;
 /* Fetches path as a tar into out (its max bounds it), or streams it to a file when to_file is given. */
 int docker_archive_get(struct docker *d, const char *id, const char *path, struct buf *out, const char *to_file,
 		       struct err *err) must_check;
@@ -70,13 +76,13 @@ struct docker_exec {
 	const char *user, *cwd;		/* NULL: the container's */
 	bool tty;
 	bool privileged;
-	int in, out, err;		/* descriptors to pump from and to, left as they are; -1: none. With a tty, err is unused */
+	int in, out, err;		/* to pump from and to, left as they are; -1: none. With a tty, err is unused */
 	struct buf *capture;		/* instead of out and err, or NULL */
 	uint64_t deadline_ns;		/* UINT64_MAX or 0: none */
 	bool detach;			/* start it and return 0 */
 };
 /* Returns the exit code ≥ 0, or -errno (the command is then not ended: the engine cannot). The end of `in` half-closes its
- * stdin. With a tty and a terminal at `in`, which the caller has made raw, its size is followed. -EPIPE: nobody reads `out`. */
+ * stdin. With a tty and a terminal at `in`, which the caller has made raw, its size is followed. -EPIPE: `out` is not read. */
 int docker_exec(struct docker *d, const char *id, const struct docker_exec *x, struct err *err) must_check;
 /* Pumps an image of the engine (saved as an archive), or the file when `image` is an absolute path, into the stdin of a
  * command; returns its exit code, output in capture. */
@@ -84,7 +90,8 @@ int docker_exec_feed_image(struct docker *d, const char *id, const char *const *
 			   uint64_t deadline_ns, struct err *err) must_check;
 
 /* Images. */
-int docker_image_inspect(struct docker *d, const char *ref, json **ret, struct err *err) must_check;	/* -ENOENT when absent */
+/* -ENOENT when absent. */
+int docker_image_inspect(struct docker *d, const char *ref, json **ret, struct err *err) must_check;
 /* One event of a pull or a build, already decoded. text: a line of output or status; id: layer; current/total: bytes. */
 struct docker_progress {
 	const char *id, *text;
@@ -115,13 +122,18 @@ int docker_image_list(struct docker *d, const char *label, json **ret, struct er
 /* Networks and volumes. -EEXIST when the name is taken. */
 int docker_network_create(struct docker *d, json *config, char **ret_id, struct err *err) must_check;
 int docker_network_inspect(struct docker *d, const char *name, json **ret, struct err *err) must_check;
-int docker_network_connect(struct docker *d, const char *network, const char *container, json *endpoint, struct err *err) must_check;	/* 0 when connected already */
-int docker_network_disconnect(struct docker *d, const char *network, const char *container, struct err *err) must_check;	/* forced; 0 when not connected */
+/* 0 when connected already. */
+int docker_network_connect(struct docker *d, const char *network, const char *container, json *endpoint,
+			   struct err *err) must_check;
+/* Forced; 0 when not connected. */
+int docker_network_disconnect(struct docker *d, const char *network, const char *container, struct err *err) must_check;
 int docker_network_remove(struct docker *d, const char *name, struct err *err) must_check;		/* 0 when absent */
 int docker_network_list(struct docker *d, const struct strv *labels, json **ret, struct err *err) must_check;
-int docker_volume_create(struct docker *d, const char *name, json *labels, struct err *err) must_check;	/* 0 when it exists */
+/* 0 when it exists. */
+int docker_volume_create(struct docker *d, const char *name, json *labels, struct err *err) must_check;
 int docker_volume_remove(struct docker *d, const char *name, struct err *err) must_check;		/* 0 when absent */
-int docker_volume_list(struct docker *d, const struct strv *labels, json **ret, struct err *err) must_check;	/* the array */
+/* *ret: the array. */
+int docker_volume_list(struct docker *d, const struct strv *labels, json **ret, struct err *err) must_check;
 
 /* Appends "?filters=" (or "&filters=") and JSON for labels, percent-encoded, to b; nothing without labels. */
 void docker_label_filter(struct buf *b, const struct strv *labels);

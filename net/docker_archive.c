@@ -90,7 +90,8 @@ static int fetch_body(struct http_req *r, const void *p, size_t n)
 	return 0;
 }
 
-int docker_archive_get(struct docker *d, const char *id, const char *path, struct buf *out, const char *to_file, struct err *err)
+int docker_archive_get(struct docker *d, const char *id, const char *path, struct buf *out, const char *to_file,
+		       struct err *err)
 {
 	autofree char *full = archive_path(d, id, path);
 	struct fetch f = { .r = { .method = "GET", .path = full, .body_fn = fetch_body, .idle_ms = DOCKER_IDLE_MS },

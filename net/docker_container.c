@@ -60,7 +60,8 @@ int docker_container_stop(struct docker *d, const char *id, unsigned grace_s, st
 int docker_container_remove(struct docker *d, const char *id, struct err *err)
 {
 	uint64_t deadline = loop_deadline(REMOVE_MS);
-	int r = container_call(d, "DELETE", id, "?force=1&v=1", NULL, 0, NULL, err);
+	struct err local = { 0 };
+	int r = container_call(d, "DELETE", id, "?force=1&v=1", NULL, 0, NULL, &local);
 
 	while (r == -EEXIST) {	/* "removal … is already in progress" */
 		int paused = docker_pause(d, POLL_MS, deadline);
@@ -68,10 +69,10 @@ int docker_container_remove(struct docker *d, const char *id, struct err *err)
 		if (paused == -ECANCELED)
 			return err_set(err, paused, "interrupted");
 		if (paused < 0)
-			return r;
-		r = container_call(d, "DELETE", id, "?force=1&v=1", NULL, 0, NULL, err);
+			break;
+		r = container_call(d, "DELETE", id, "?force=1&v=1", NULL, 0, NULL, &local);
 	}
-	return r == -ENOENT ? 0 : r;
+	return docker_result(r == -ENOENT ? 0 : r, &local, err);
 }
 
 int docker_container_wait(struct docker *d, const char *id, uint64_t deadline_ns, struct err *err)
@@ -138,7 +139,8 @@ static int logs_body(struct http_req *r, const void *p, size_t n)
 	return g->tty ? logs_bytes(g, 1, p, n) : docker_frames_feed(&g->frames, p, n, logs_bytes, g);
 }
 
-static int logs_run(struct docker *d, struct logs *g, const char *id, const char *query, uint64_t deadline_ns, struct err *err)
+static int logs_run(struct docker *d, struct logs *g, const char *id, const char *query, uint64_t deadline_ns,
+		    struct err *err)
 {
 	struct buf b = BUF_INIT(8192);
 	autofree char *path = NULL;
@@ -163,7 +165,8 @@ int docker_container_logs(struct docker *d, const char *id, bool tty, unsigned l
 	return logs_run(d, &g, id, query, loop_deadline(DOCKER_CALL_MS), err);
 }
 
-int docker_container_follow(struct docker *d, const char *id, docker_line_fn fn, void *arg, uint64_t deadline_ns, struct err *err)
+int docker_container_follow(struct docker *d, const char *id, docker_line_fn fn, void *arg, uint64_t deadline_ns,
+			    struct err *err)
 {
 	struct logs g = { .fn = fn, .arg = arg };
 	autojson json *info = NULL;

@@ -247,7 +247,9 @@ static void on_close(struct http_stream *s, void *owner, int code, const struct 
 	exec_check(e);
 }
 
-static const struct http_stream_ops ops = { .on_open = on_open, .on_data = on_data, .on_drain = on_drain, .on_close = on_close };
+static const struct http_stream_ops ops = {
+	.on_open = on_open, .on_data = on_data, .on_drain = on_drain, .on_close = on_close,
+};
 
 /* ---- steps ---- */
 
@@ -319,9 +321,16 @@ static int exec_detached(struct exec *e, struct err *err)
 	return docker_call(e->d, "POST", path, o, docker_left_ms(e->d, e->x->deadline_ns, DOCKER_CALL_MS), NULL, err);
 }
 
+static int exec_late(const struct exec *e, int code, struct err *err)
+{
+	return err_set(err, code, "%s %s", e->x->argv[0], code == -ETIMEDOUT ? "did not end in time" : "was interrupted");
+}
+
 static int exec_attached(struct exec *e, struct err *err)
 {
-	static const char *const headers[] = { "Content-Type: application/json", "Connection: Upgrade", "Upgrade: tcp", NULL };
+	static const char *const headers[] = {
+		"Content-Type: application/json", "Connection: Upgrade", "Upgrade: tcp", NULL,
+	};
 	autofree char *path = docker_path(e->d, "/exec/%s/start", e->id), *body = NULL;
 	autojson json *o = json_object();
 	int r;
@@ -335,10 +344,8 @@ static int exec_attached(struct exec *e, struct err *err)
 	if (!e->stream)
 		return err ? err->code : -EINVAL;
 	r = loop_run(e->d->loop, &e->done, e->x->deadline_ns ? e->x->deadline_ns : UINT64_MAX);
-	if (r == -ETIMEDOUT)
-		return err_set(err, r, "%s did not end in time", e->x->argv[0]);
 	if (r < 0)
-		return err_set(err, r, "%s was interrupted", e->x->argv[0]);
+		return exec_late(e, r, err);
 	if (e->code < 0 && err)
 		*err = e->err;
 	return e->code;
@@ -359,7 +366,7 @@ static int exec_status(struct exec *e, struct err *err)
 			return (int)(json_int(info, "ExitCode", 0) & 0xff);
 		r = docker_pause(e->d, EXIT_POLL_MS, e->x->deadline_ns);
 		if (r < 0)
-			return err_set(err, r, r == -ETIMEDOUT ? "%s did not end in time" : "%s was interrupted", e->x->argv[0]);
+			return exec_late(e, r, err);
 	}
 }
 
@@ -411,9 +418,7 @@ int docker_exec(struct docker *d, const char *id, const struct docker_exec *x, s
 	if (r == 0 && !x->detach)
 		r = exec_status(&e, &local);
 	exec_done(&e);
-	if (r < 0 && err)
-		*err = local;
-	return r;
+	return docker_result(r, &local, err);
 }
 
 /* ---- feeding an image ---- */
@@ -449,7 +454,5 @@ int docker_exec_feed_image(struct docker *d, const char *id, const char *const *
 		r = docker_feed_end(&f, r, &local);
 	}
 	docker_source_done(&source);
-	if (r < 0 && err)
-		*err = local;
-	return r;
+	return docker_result(r, &local, err);
 }

@@ -20,9 +20,10 @@ int docker_image_inspect(struct docker *d, const char *ref, json **ret, struct e
 
 int docker_image_remove(struct docker *d, const char *ref, struct err *err)
 {
-	int r = image_call(d, "DELETE", ref, "?force=1", NULL, err);
+	struct err local = { 0 };
+	int r = image_call(d, "DELETE", ref, "?force=1", NULL, &local);
 
-	return r == -ENOENT ? 0 : r;
+	return docker_result(r == -ENOENT ? 0 : r, &local, err);
 }
 
 int docker_image_list(struct docker *d, const char *label, json **ret, struct err *err)
@@ -166,8 +167,8 @@ static void query_init(struct buf *b, const struct docker *d, const char *path)
 
 /* ---- pull ---- */
 
-int docker_image_pull(struct docker *d, const char *ref, const char *auth, docker_progress_fn fn, void *arg, uint64_t deadline_ns,
-		      struct err *err)
+int docker_image_pull(struct docker *d, const char *ref, const char *auth, docker_progress_fn fn, void *arg,
+		      uint64_t deadline_ns, struct err *err)
 {
 	struct work w = { .fn = fn, .fn_arg = arg };
 	autofree char *repo = NULL, *tag = NULL, *header = auth ? xasprintf("X-Registry-Auth: %s", auth) : NULL;
@@ -185,9 +186,7 @@ int docker_image_pull(struct docker *d, const char *ref, const char *auth, docke
 	buf_done(&path);
 	if (r == -EAGAIN && error_code(err_text(&local)) != -EIO)
 		r = local.code = error_code(err_text(&local));
-	if (r < 0 && err)
-		*err = local;
-	return r;
+	return docker_result(r, &local, err);
 }
 
 /* ---- build ---- */

@@ -32,6 +32,8 @@ void docker_ref_split(const char *ref, char **ret_repo, char **ret_tag);
 int docker_run(struct docker *d, struct http_req *r, uint64_t deadline_ns, struct err *err) must_check;
 /* Milliseconds to the deadline, at least 1 and at most `most`. 0 is no deadline. */
 uint64_t docker_left_ms(const struct docker *d, uint64_t deadline_ns, uint64_t most);
+/* For calls that forgive: gives *err the words of a failure that counts; nothing for one that was forgiven (code 0). */
+int docker_result(int code, const struct err *local, struct err *err);
 /* Waits; -ECANCELED, -ETIMEDOUT after the deadline. */
 int docker_pause(struct docker *d, unsigned ms, uint64_t deadline_ns) must_check;
 
@@ -54,7 +56,8 @@ struct docker_feed {
 	struct io io;
 };
 
-int docker_feed_start(struct docker_feed *f, struct docker *d, docker_produce_fn produce, void *arg, struct err *err) must_check;
+int docker_feed_start(struct docker_feed *f, struct docker *d, docker_produce_fn produce, void *arg,
+		      struct err *err) must_check;
 /* http_read_fn of f->req. */
 ssize_t docker_feed_read(struct http_req *r, void *p, size_t n);
 /* Ends the producer. code: of the consumer; the result is the producer's error when it failed by itself, else code. */

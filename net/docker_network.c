@@ -6,8 +6,8 @@
 #include "net/docker_internal.h"
 
 /* A call on /KIND/NAME…; name is escaped. */
-static int object_call(struct docker *d, const char *method, const char *kind, const char *name, const char *suffix, json *body,
-		       json **ret, struct err *err)
+static int object_call(struct docker *d, const char *method, const char *kind, const char *name, const char *suffix,
+		       json *body, json **ret, struct err *err)
 {
 	struct buf b = BUF_INIT(8192);
 	int r;
@@ -18,6 +18,14 @@ static int object_call(struct docker *d, const char *method, const char *kind, c
 	r = docker_call(d, method, buf_str(&b), body, 0, ret, err);
 	buf_done(&b);
 	return r;
+}
+
+static int object_remove(struct docker *d, const char *kind, const char *name, struct err *err)
+{
+	struct err local = { 0 };
+	int r = object_call(d, "DELETE", kind, name, "", NULL, NULL, &local);
+
+	return docker_result(r == -ENOENT ? 0 : r, &local, err);
 }
 
 static int object_list(struct docker *d, const char *kind, const struct strv *labels, json **ret, struct err *err)
@@ -36,13 +44,6 @@ static int object_list(struct docker *d, const char *kind, const struct strv *la
 static bool says(int code, const struct err *err, const char *words)
 {
 	return code < 0 && code != -ECANCELED && code != -ETIMEDOUT && strstr(err->msg, words);
-}
-
-static int result(int code, const struct err *local, struct err *err)
-{
-	if (code < 0 && err)
-		*err = *local;
-	return code;
 }
 
 /* ---- networks ---- */
@@ -77,7 +78,7 @@ int docker_network_connect(struct docker *d, const char *network, const char *co
 	r = object_call(d, "POST", "networks", network, "/connect", body, NULL, &local);
 	if (says(r, &local, "already exists in network") || says(r, &local, "already connected"))
 		return 0;
-	return result(r, &local, err);
+	return docker_result(r, &local, err);
 }
 
 int docker_network_disconnect(struct docker *d, const char *network, const char *container, struct err *err)
@@ -91,14 +92,12 @@ int docker_network_disconnect(struct docker *d, const char *network, const char 
 	r = object_call(d, "POST", "networks", network, "/disconnect", body, NULL, &local);
 	if (r == -ENOENT || says(r, &local, "is not connected"))
 		return 0;
-	return result(r, &local, err);
+	return docker_result(r, &local, err);
 }
 
 int docker_network_remove(struct docker *d, const char *name, struct err *err)
 {
-	int r = object_call(d, "DELETE", "networks", name, "", NULL, NULL, err);
-
-	return r == -ENOENT ? 0 : r;
+	return object_remove(d, "networks", name, err);
 }
 
 int docker_network_list(struct docker *d, const struct strv *labels, json **ret, struct err *err)
@@ -111,20 +110,19 @@ int docker_network_list(struct docker *d, const struct strv *labels, json **ret,
 int docker_volume_create(struct docker *d, const char *name, json *labels, struct err *err)
 {
 	json *body = json_object();
+	struct err local = { 0 };
 	int r;
 
 	json_set_str(body, "Name", name);
 	if (labels)
 		json_set(body, "Labels", labels);
-	r = docker_call(d, "POST", "/volumes/create", body, 0, NULL, err);
-	return r == -EEXIST ? 0 : r;
+	r = docker_call(d, "POST", "/volumes/create", body, 0, NULL, &local);
+	return docker_result(r == -EEXIST ? 0 : r, &local, err);
 }
 
 int docker_volume_remove(struct docker *d, const char *name, struct err *err)
 {
-	int r = object_call(d, "DELETE", "volumes", name, "", NULL, NULL, err);
-
-	return r == -ENOENT ? 0 : r;
+	return object_remove(d, "volumes", name, err);
 }
 
 int docker_volume_list(struct docker *d, const struct strv *labels, json **ret, struct err *err)

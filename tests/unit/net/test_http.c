@@ -394,12 +394,11 @@ static void test_download(void)
 	c.what = CANCEL;
 	c.limit = 100000;
 	(void)!http_start(h, &c.r, NULL);
+	for (uint64_t end = loop_deadline(10000); c.r.transfer && loop_turn(l, end) == 0;)
+		;
 	b.dones = 0;
-	for (int i = 0; i < 20; i++) {
-		b.dones = 0;
-		(void)!http_start(h, &b.r, NULL);
-		turns(&b.dones);
-	}
+	(void)!http_start(h, &b.r, NULL);
+	turns(&b.dones);
 	ok(c.dones == 0 && c.got >= 100000, "a request may cancel itself within its body; it does not complete");
 	(void)!http_start(h, &none.r, NULL);
 	turns(&none.dones);
