@@ -307,10 +307,10 @@ static int reuse(const struct devcontainer *dc, struct step_ctx *c, const char *
 	bool running = false;
 	int r = devcontainer_find(c->docker, dc->workspace, dc->file, &id, &running, err);
 
-	if (r == -ENOENT)
-		return 0;
 	if (r == 0)
 		r = docker_container_inspect(c->docker, id, &inspect, err);
+	if (r == -ENOENT && err)
+		*err = (struct err){ 0 };
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (!is_outdated(c, inspect, hash)) {

@@ -80,7 +80,8 @@ static void test_run_args(void)
 		{ "[\"--cap-add=NET_ADMIN\",\"--cap-add\",\"NET_RAW\"]", "{\"HostConfig\":{\"CapAdd\":[\"NET_ADMIN\",\"NET_RAW\"]}}" },
 		{ "[\"--init\",\"--privileged\",\"--read-only=false\"]",
 		  "{\"HostConfig\":{\"Init\":true,\"Privileged\":true,\"ReadonlyRootfs\":false}}" },
-		{ "[\"-it\",\"-e\",\"A=1\",\"-eB=2\",\"--env=A=3\"]", "{\"HostConfig\":{},\"OpenStdin\":true,\"Tty\":true,\"Env\":[\"B=2\",\"A=3\"]}" },
+		{ "[\"-it\",\"-e\",\"A=1\",\"-eB=2\",\"--env=A=3\"]",
+		  "{\"HostConfig\":{},\"OpenStdin\":true,\"Tty\":true,\"Env\":[\"B=2\",\"A=3\"]}" },
 		{ "[\"-p\",\"127.0.0.1:8080:80\",\"-p=53/udp\"]",
 		  "{\"HostConfig\":{\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"8080\"}],\"53/udp\":"
 		  "[{\"HostIp\":\"\",\"HostPort\":\"\"}]}},\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{}}}" },
@@ -189,11 +190,13 @@ static void test_load_refused(void)
 		{ "{\n  \"dockerComposeFile\": \"c.yml\", \"service\": \"s\" }", ":2:3: \"dockerComposeFile\": compose" },
 		{ "{ \"image\": 3 }", ":1:12: \"image\" has to be a string, not a whole number" },
 		{ "{ \"image\": \"x\", \"capAdd\": [\"A\", 1] }", ":1:33: \"capAdd\" has to be a string, not a whole number" },
-		{ "{ \"image\": \"x\", \"postCreateCommand\": { \"a\": 1 } }", ":1:45: \"postCreateCommand.a\" has to be a string or a list, not a whole number" },
+		{ "{ \"image\": \"x\", \"postCreateCommand\": { \"a\": 1 } }",
+		  ":1:45: \"postCreateCommand.a\" has to be a string or a list, not a whole number" },
 		{ "{ \"name\": \"x\" }", ":1:1: neither \"image\" nor \"build.dockerfile\" is given" },
 		{ "[]", ":1:1: has to be an object" },
 		{ "{ \"build\": { \"dockerfile\": \"No\" } }", ": there is no " },
-		{ "{ \"build\": { \"dockerfile\": \"No\", \"options\": [\"--secret\"] } }", ":1:34: \"options\": build options are not supported" },
+		{ "{ \"build\": { \"dockerfile\": \"No\", \"options\": [\"--secret\"] } }",
+		  ":1:34: \"options\": build options are not supported" },
 		{ "{ \"image\": \"x\", \"mounts\": [ \"type=bind\" ] }", ":1:29: mount: \"target\" has to be an absolute path" },
 	};
 	autofree char *file = path_join(dir, ".devcontainer.json");
@@ -204,7 +207,8 @@ static void test_load_refused(void)
 		int r = file_write(file, t[i].text, strlen(t[i].text), 0644, &e);
 
 		r = r < 0 ? r : devcontainer_load(dir, NULL, &dc, &e);
-		if (!ok(r == -EINVAL && str_starts(err_text(&e), file) && str_starts(err_text(&e) + strlen(file), t[i].want), "refused: %s", t[i].want))
+		if (!ok(r == -EINVAL && str_starts(err_text(&e), file) && str_starts(err_text(&e) + strlen(file), t[i].want),
+			"refused: %s", t[i].want))
 			printf("# %d %s\n", r, err_text(&e));
 		devcontainer_done(&dc);
 	}
@@ -227,8 +231,8 @@ static const char want_create[] =
 	"[\\\"source=cache-${devcontainerId},target=/c\\\",{\\\"type\\\":\\\"bind\\\",\\\"source\\\":\\\"${localEnv:SOCK}\\\",\\\"target\\\":"
 	"\\\"/var/run/docker.sock\\\"}],\\\"containerEnv\\\":{\\\"A\\\":\\\"2\\\",\\\"N\\\":1},\\\"containerUser\\\":\\\"root\\\",\\\"init\\\":true,"
 	"\\\"capAdd\\\":[\\\"NET_ADMIN\\\",\\\"SYS_PTRACE\\\"],\\\"securityOpt\\\":[\\\"seccomp=unconfined\\\"],\\\"overrideCommand\\\":false}]\"},"
-	"\"Entrypoint\":[\"/bin/sh\"],\"Cmd\":[\"-c\",\"echo Container started\\ntrap \\\"exit 0\\\" 15\\n\\nexec \\\"$@\\\"\\nwhile sleep 1 & wait $!; "
-	"do :; done\",\"-\",\"/entry\",\"serve\"]}";
+	"\"Entrypoint\":[\"/bin/sh\"],\"Cmd\":[\"-c\",\"echo Container started\\ntrap \\\"exit 0\\\" 15\\n\\nexec \\\"$@\\\"\\nwhile sleep 1 "
+	"& wait $!; do :; done\",\"-\",\"/entry\",\"serve\"]}";
 
 static char *replaced(const char *text, const char *what, const char *with)
 {
