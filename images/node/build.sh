@@ -7,6 +7,7 @@ out=${OUT:-/out}
 kubernetes=1.34.4
 certificates=${CERTIFICATES:-/etc/ssl/certs/ca-certificates.crt}
 
+mkdir -p "$out"
 programs=$(mktemp -d)
 trap 'rm -rf "$programs"' EXIT
 

@@ -2,4 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compiles the page's server: run in this folder, result in $OUT (/out).
 set -eu
+mkdir -p "${OUT:-/out}"
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "${OUT:-/out}/web" .

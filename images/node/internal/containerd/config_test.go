@@ -2,7 +2,13 @@
 
 package containerd
 
-import "testing"
+import (
+	"archive/tar"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
 
 func TestRegistryHosts(t *testing.T) {
 	got, err := registryHosts([]byte(`mirrors:
@@ -29,5 +35,34 @@ func TestRegistryHosts(t *testing.T) {
 	}
 	if _, err := registryHosts([]byte("mirrors: [")); err == nil {
 		t.Error("broken YAML was accepted")
+	}
+}
+
+func TestTags(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.tar")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(f)
+	for name, text := range map[string]string{"layer.tar": "x", "manifest.json": `[{"RepoTags":["a/b:1"]},{"RepoTags":["c:2","d:3"]}]`} {
+		if err := w.WriteHeader(&tar.Header{Name: name, Size: int64(len(text)), Mode: 0o644}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := tags(path); !slices.Equal(got, []string{"a/b:1", "c:2", "d:3"}) {
+		t.Errorf("got %v", got)
+	}
+	if err := os.WriteFile(path, []byte("not an archive"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := tags(path); got != nil {
+		t.Errorf("not an archive: got %v", got)
 	}
 }

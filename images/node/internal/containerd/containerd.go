@@ -101,18 +101,3 @@ func wait(ctx context.Context) error {
 func ctr(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "/usr/bin/ctr", append([]string{"-a", Socket, "-n", "k8s.io"}, args...)...)
 }
-
-// ImportImages loads the images of the node itself and those that the user put into the data folder.
-func ImportImages(ctx context.Context) {
-	for _, dir := range []string{config.BakedImagesDir, config.AgentDir + "/images"} {
-		tars, _ := filepath.Glob(dir + "/*.tar*")
-		for _, f := range tars {
-			start := time.Now()
-			if out, err := ctr(ctx, "image", "import", f).CombinedOutput(); err != nil {
-				log.Warnf("Importing images from %s: %v: %s", f, err, out)
-				continue
-			}
-			log.Infof("Imported images from %s in %s", f, time.Since(start).Round(time.Millisecond))
-		}
-	}
-}

@@ -35,8 +35,10 @@ import (
 )
 
 const (
-	stopTimeout = 6 * time.Second // Docker kills after ten
-	gate        = "node-registered"
+	stopTimeout  = 4 * time.Second // for all components together; Docker kills after ten
+	drainTimeout = time.Second     // for requests to the API server, which would wait a minute for its watchers
+	closeTimeout = time.Second
+	gate         = "node-registered"
 )
 
 type server struct {
@@ -71,7 +73,7 @@ func Run(ctx context.Context, c *config.Config) error {
 	}()
 	select {
 	case <-closed:
-	case <-time.After(2 * time.Second): // what was committed is in its log
+	case <-time.After(closeTimeout): // what was committed is in its log
 	}
 	return err
 }
@@ -146,9 +148,19 @@ func (s *server) runAPIServer(ctx context.Context) error {
 	})
 	args := child.WithExtra(apiServerArgs(s.config), s.config.Extra.APIServer)
 	log.Infof("Running kube-apiserver %v", args)
-	err := apiserver.Run(ctx, args, s.supervisor.Wrap, check)
-	if ctx.Err() == nil {
-		return fmt.Errorf("kube-apiserver ended: %w", err)
+	ended := make(chan error, 1)
+	go func() { ended <- apiserver.Run(ctx, args, s.supervisor.Wrap, check) }()
+	select {
+	case err := <-ended:
+		if ctx.Err() == nil {
+			return fmt.Errorf("kube-apiserver ended: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-ended:
+	case <-time.After(drainTimeout):
 	}
 	return nil
 }
