@@ -63,6 +63,7 @@ int image_claim(struct images *m, struct step_ctx *c, const char *what, struct e
 
 	pthread_mutex_lock(&m->lock);
 	while (map_get(&m->claims, what) && (r = step_over(c, what, err)) == 0) {
+		progress_note(c->progress, "waiting for %s", what);
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += POLL_MS * 1000000;
 		if (until.tv_nsec >= 1000000000) {
@@ -89,12 +90,13 @@ int images_lock(struct images *m, struct step_ctx *c, const char *name, struct e
 {
 	autofree char *dir = path_join(m->cache_dir, "lock");
 	autofree char *path = xasprintf("%s/image-%s", dir, name);
+	struct err e = { 0 };
 	int r;
 
 	r = file_mkdirs(dir, 0755, err);
 	if (r < 0)
 		return r;
-	while ((r = file_lock(path, 0, err)) == -EWOULDBLOCK) {
+	while ((r = file_lock(path, 0, &e)) == -EWOULDBLOCK) {
 		progress_note(c->progress, "image %s is being made by another run, waiting for it", name);
 		r = loop_turn(c->loop, loop_deadline(POLL_MS));
 		if (r == 0 || r == -ETIMEDOUT)
@@ -102,7 +104,7 @@ int images_lock(struct images *m, struct step_ctx *c, const char *name, struct e
 		if (r < 0)
 			return r == -ECANCELED ? err_set(err, r, "interrupted while waiting for image %s", name) : r;
 	}
-	return r;
+	return r < 0 ? err_set(err, r, "%s", err_text(&e)) : r;
 }
 
 int images_host(struct images *m, struct step_ctx *c, const struct hostpkg **ret, struct err *err)

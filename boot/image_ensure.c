@@ -64,14 +64,17 @@ static int make(struct images *m, struct step_ctx *c, const struct image_plan *p
 	autoclose int lock = -1;
 	int r;
 
-	if (p->registry && p->recipe.published)
+	if (p->registry && p->recipe.published) {
+		c->changed = true;
 		return image_pull(c, p->ref, IMAGE_STALL_MS, NULL, err);
+	}
 	lock = images_lock(m, c, p->recipe.name, err);
 	if (lock < 0)
 		return lock;
 	r = image_exists(c->docker, p->ref, err);
 	if (r != 0)
 		return MIN(r, 0);
+	c->changed = true;
 	r = image_builders_clear(m, c, p->recipe.name, err);
 	if (r < 0)
 		return r;
@@ -96,7 +99,6 @@ int image_ensure_as(struct images *m, struct step_ctx *c, const char *name, bool
 		if (r == 0) {
 			r = image_exists(c->docker, p.ref, err);
 			if (r == 0) {
-				c->changed = true;
 				r = make(m, c, &p, depth, err);
 			}
 			image_claim_end(m, p.ref);

@@ -197,6 +197,8 @@ static int debootstrap_run(struct rootfs *f, struct err *err)
 	r = child_run(f->c->loop, &spec, NULL, on_line, &v, f->c->deadline_ns, err);
 	strv_done(&argv);
 	strv_done(&env);
+	if (r == -ECANCELED)
+		return err_set(err, r, "interrupted while installing the Debian root");
 	if (r > 0)
 		return err_set(err, -EIO, "debootstrap failed with status %d%s%s", r, *v.error ? ": " : "", v.error);
 	return r;
