@@ -183,22 +183,21 @@ static char *agent_config(void)
 static int files_make(struct step_ctx *c, struct kube *k, struct files *f, struct err *err)
 {
 	struct cluster_names n;
-	autofree char *path = xasprintf("%s/kubeconfig", c->run->state_dir), *server = NULL, *user = NULL;
+	autofree char *path = path_join(c->run->state_dir, "kubeconfig"), *server = NULL;
 	auto(buf) struct buf text = BUF_INIT(1 << 20);
-	autojson json *admin = NULL, *named = NULL;
+	autojson json *admin = NULL;
 	int r = file_read(path, &text, err);
 
 	if (r < 0)
 		return r;
+	admin = kubeconfig_parse(path, text.data, text.len, err);
+	if (!admin)
+		return err ? err->code : -EINVAL;
 	cluster_names(c->run->config.cluster.name, &n);
 	server = xasprintf("https://%s:6443", n.server);
-	user = xasprintf("admin@%s", n.context);
-	admin = kubeconfig_parse(path, text.data, text.len, err);
-	named = admin ? kubeconfig_rename(admin, n.context, user, n.context, server, err) : NULL;
-	if (!named)
-		return err ? err->code : -EINVAL;
-	f->admin = kubeconfig_text(named);
-	f->kubeconfig = agent_kubeconfig(named, server);
+	json_set_str(json_get(admin, "clusters[0].cluster"), "server", server);
+	f->admin = kubeconfig_text(admin);
+	f->kubeconfig = agent_kubeconfig(admin, server);
 	f->config = agent_config();
 	r = account_apply(k, err);
 	return r < 0 ? r : token_request(k, &f->token, err);
@@ -312,13 +311,12 @@ static int agent_start(struct step_ctx *c, struct err *err)
 	return r > 0 ? err_set(err, -EIO, "the agent did not start: %.400s", buf_str(&out)) : r;
 }
 
-/* Nothing to do for an agent that runs in sync and is the bundle's version. */
+/* Nothing to do for an agent that runs and is in sync. */
 static bool agent_is_up(struct step_ctx *c)
 {
 	autojson json *status = NULL;
 
-	return agent_status(c->docker, c->run->dev_id, &status, NULL) == 0 && json_bool(status, "ready", false) &&
-	       json_bool(status, "cluster.up", false);
+	return agent_status(c->docker, c->run->dev_id, &status, NULL) == 0 && json_bool(status, "ready", false);
 }
 
 int agent_up(struct step_ctx *c, struct err *err)
