@@ -202,7 +202,7 @@ static int node_port_of(const struct applying *a, const char *service)
 static int service_apply(struct applying *a, const struct config_service *s, char **ret_revision, struct err *err)
 {
 	struct service_spec spec = { .service = s, .node_port = node_port_of(a, s->name) };
-	autofree char *ref = NULL, *path = NULL, *known = NULL;
+	autofree char *ref = NULL, *path = NULL;
 	autojson json *values = NULL, *object = NULL, *before = NULL;
 	bool local;
 	int r = service_image(a->c, s, &ref, &local, err);

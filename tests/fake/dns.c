@@ -136,15 +136,31 @@ static void on_tcp(struct io *io, unsigned events)
 		close(fd);
 }
 
+/* UDP and TCP on one port: when the one that UDP got is taken for TCP, another. */
+static int bind_both(struct fake_dns *f, const struct hostport *at, struct err *err)
+{
+	f->at = *at;
+	f->udp = sock_udp_bind(&f->at, err);
+	if (f->udp < 0)
+		return f->udp;
+	f->tcp = sock_local(f->udp, &f->at) ? -1 : sock_tcp_listen(&f->at, err);
+	if (f->tcp < 0)
+		close(f->udp);
+	return f->tcp;
+}
+
 void fake_dns_start(struct fake_dns *f, struct loop *l, const char *at)
 {
 	struct err err = { 0 };
+	struct hostport wanted;
+	int r = -1;
 
 	*f = (struct fake_dns){ .loop = l, .a = { 192, 0, 2, 1 } };
-	if (hostport_parse(at, 0, &f->at))
+	if (hostport_parse(at, 0, &wanted))
 		abort();
-	f->udp = sock_udp_bind(&f->at, &err);
-	if (f->udp < 0 || sock_local(f->udp, &f->at) || (f->tcp = sock_tcp_listen(&f->at, &err)) < 0) {
+	for (int i = 0; i < 20 && r < 0; i++)
+		r = bind_both(f, &wanted, &err);
+	if (r < 0) {
 		printf("Bail out! fake dns: %s\n", err_text(&err));
 		exit(1);
 	}

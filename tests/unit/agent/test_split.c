@@ -64,7 +64,7 @@ static void test_answers(void)
 {
 	struct dns_query q = { .id = 7, .flags = DNS_RD, .type = DNS_AAAA, .class = DNS_IN };
 	uint8_t out[DNS_LOCAL_MAX];
-	struct dns_name zone;
+	struct dns_name zone = { 0 };
 	struct dns_edns edns;
 	unsigned rcode;
 	size_t n;

@@ -84,7 +84,7 @@ static void test_names(void)
 
 static void test_tree(void)
 {
-	autofree char *root = path_join(dir, "root"), *sub = path_join(root, "sub"), *a = path_join(root, "a"),
+	autofree char *root = path_join(dir, "root"), *a = path_join(root, "a"),
 		      *hard = path_join(root, "sub/hard"), *link = path_join(root, "link"), *fifo = path_join(root, "p"),
 		      *skipped = path_join(root, "sub/.git");
 	static const char *const skip[] = { ".git", NULL };

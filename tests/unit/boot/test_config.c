@@ -68,12 +68,12 @@ static const char kafka[] =
 
 static void test_layers(void)
 {
-	autofree char *entry = put("catalog/kafka.yaml", kafka);
 	struct strv problems = { 0 };
 	struct config c = { 0 };
 	struct err err = { 0 };
 	const struct config_service *s;
 
+	free(put("catalog/kafka.yaml", kafka));
 	if (!ok(load("readme.json", readme, &c, &problems, &err) == 0, "the README's example is read, with comments and trailing commas"))
 		printf("# %s\n", err_text(&err));
 	if (!ok(c.n_services == 2 && c.n_selected == 2, "both services"))

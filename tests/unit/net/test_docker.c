@@ -45,7 +45,7 @@ static void test_frames(void)
 		struct buf out[2] = { BUF_INIT(100), BUF_INIT(100) };
 
 		good &= docker_frames_feed(&fr, FRAMES, cut, add_frame, out) == 0;
-		good &= docker_frames_feed(&fr, FRAMES + cut, FRAMES_LEN - cut, add_frame, out) == 0;
+		good &= docker_frames_feed(&fr, &FRAMES[cut], FRAMES_LEN - cut, add_frame, out) == 0;
 		good &= !strcmp(buf_str(&out[0]), "out!\n") && !strcmp(buf_str(&out[1]), "err\n");
 		buf_done(&out[0]);
 		buf_done(&out[1]);
