@@ -123,12 +123,8 @@ void dnstcp_send(struct dnstcp_conn *c, const void *msg, size_t n)
 	c->in_flight--;
 	buf_add(&c->out, prefix, 2);
 	buf_add(&c->out, msg, n);
-	if (c->busy)
-		return;
-	if (conn_work(c))
-		conn_close(c);
-	else
-		conn_update(c);
+	if (!c->busy)
+		io_set(&c->io, c->io.events | IO_OUT);	/* written, or closed, in its own turn: the caller may stand on it */
 }
 
 static int conn_read(struct dnstcp_conn *c)
@@ -166,7 +162,7 @@ static void on_conn(struct io *io, unsigned events)
 		r = conn_read(c);
 	if (!r)
 		r = conn_work(c);
-	if (r || (events & IO_ERR && c->eof))
+	if (r || (events & IO_ERR && (c->eof || conn_is_full(c))))
 		conn_close(c);
 	else
 		conn_update(c);

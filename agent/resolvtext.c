@@ -121,7 +121,7 @@ void resolv_compose(const struct resolv *original, const struct config *c, bool 
 	size_t n = resolv_servers(original, &c->listen.addr, servers);
 	char text[ADDR_STRLEN];
 
-	buf_addf(out, MARK "\nnameserver %s\n", addr_format(&c->listen.addr, text));
+	buf_addf(out, "nameserver %s\n" MARK "\n", addr_format(&c->listen.addr, text));
 	for (size_t i = 0; i < n && i < RESOLV_NAMESERVERS - 1 && !only_ours; i++)
 		buf_addf(out, "nameserver %s\n", addr_format(&servers[i].addr, text));
 	search_compose(original, c, out);

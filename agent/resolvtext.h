@@ -4,7 +4,8 @@
  * Ours has our nameserver first and at most two of the original ones behind it (should the agent be killed, glibc and Go
  * go on with the next line at once); none behind it where musl is in use, which asks all at the same time. The cluster's
  * search domains come before the original ones (at most 6 domains and 256 characters: old libcs' limits), ndots is 5,
- * `rotate` is dropped, every other option and unknown line is kept. The first line is a comment that marks it as ours. */
+ * `rotate` is dropped, every other option and unknown line is kept. The second line is a comment that marks it as ours (a
+ * server comes first, for readers that see half of a write). */
 #pragma once
 
 #include "agent/config.h"

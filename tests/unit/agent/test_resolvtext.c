@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "tests/tap.h"
 
-#define OURS "# firestream agent: cluster names are answered here; `agent undo` restores the original\nnameserver 127.0.53.53\n"
+#define OURS "nameserver 127.0.53.53\n# firestream agent: cluster names are answered here; `agent undo` restores the original\n"
 #define SEARCH "search default.svc.cluster.local svc.cluster.local cluster.local"
 
 static struct config config(void)
