@@ -87,7 +87,7 @@ static void run_done(struct run *r)
 	loop_free(r->loop);
 	progress_free(r->progress);
 	config_done(&r->config);
-	char *const owned[] = { r->root, r->workspace, r->state_dir, r->cache_dir, r->id, r->agent_bundle, r->node_image,
+	char *const owned[] = { r->root, r->workspace, r->host_workspace, r->state_dir, r->cache_dir, r->id, r->agent_bundle, r->node_image,
 				r->dev_image, r->server_id, r->network, r->kubeconfig, r->dev_id };
 
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)

@@ -502,7 +502,8 @@ static char *npm_load(const char *root, const char *home)
 	return hostpkg_npmrc(all);
 }
 
-/* Only the certificates, without comments or keys that lie in the same file. */
+/* Only the certificates, without comments or keys that lie in the same file; each once, in one order: they are part of image keys, which
+ * are to be the same in a dev container, whose image carries them under other names. */
 static char *ca_load(const char *root)
 {
 	static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
@@ -510,18 +511,21 @@ static char *ca_load(const char *root)
 	autofree char *deeper = texts_read(root, "/usr/local/share/ca-certificates/*/*.crt");
 	autofree char *fedora = texts_read(root, "/etc/pki/ca-trust/source/anchors/*");
 	const char *const texts[] = { debian, deeper, fedora };
-	struct buf out = BUF_INIT(TEXT_MAX);
+	struct strv certs = { 0 };
+	char *all;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		for (const char *p = texts[i], *e; p && (p = strstr(p, begin)) && (e = strstr(p, end)); p = e) {
 			e += sizeof(end) - 1;
-			buf_add(&out, p, (size_t)(e - p));
-			buf_addc(&out, '\n');
+			autofree char *one = xasprintf("%.*s\n", (int)(e - p), p);
+
+			if (!strv_has(&certs, one))
+				strv_add(&certs, one);
 		}
-	if (out.len && buf_ok(&out))
-		return buf_steal(&out);
-	buf_done(&out);
-	return NULL;
+	strv_sort(&certs);
+	all = certs.n ? strv_join(&certs, "") : NULL;
+	strv_done(&certs);
+	return all;
 }
 
 void hostpkg_load(struct loop *loop, const char *root, const char *home, struct hostpkg *ret)

@@ -19,6 +19,7 @@ struct run {
 	const struct options *opt;
 	char *root;		/* where charts/, catalog/, images/ … lie (the checkout, or $PREFIX/share/firestream) */
 	char *workspace;	/* folder opened in the dev container; absolute, no trailing slash */
+	char *host_workspace;	/* the same folder by the name that the engine's host has for it, as labels carry it; differs in the dev container */
 	char *state_dir;	/* $XDG_STATE_HOME/firestream/ID */
 	char *cache_dir;
 	char *id;		/* project: FOLDER-XXXXXXXX (hash of the workspace's path); value of the label LABEL_PROJECT */

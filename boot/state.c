@@ -86,7 +86,7 @@ static const char *env_path(const char *name)
 int state_open(struct run *r, struct err *err)
 {
 	autofree char *program = program_dir(), *state = path_xdg("state");
-	const char *inside = getenv("FIRESTREAM_DEVCONTAINER"), *outer = env_path("FIRESTREAM_WORKSPACE");
+	const char *inside = getenv("FIRESTREAM_DEVCONTAINER"), *outer = env_path("LOCAL_WORKSPACE_FOLDER");
 	int e = find_root(r, program, err);
 
 	if (e == 0)
@@ -96,7 +96,9 @@ int state_open(struct run *r, struct err *err)
 	r->inside = streq(inside, "1");
 	find_agent_bundle(r, program);
 	free(r->id);
-	r->id = project_id(r->inside && outer ? outer : r->workspace);
+	free(r->host_workspace);
+	r->host_workspace = xstrdup(r->inside && outer ? outer : r->workspace);
+	r->id = project_id(r->host_workspace);
 	free(r->cache_dir);
 	r->cache_dir = path_xdg("cache");
 	free(r->state_dir);

@@ -54,7 +54,7 @@ int project_devcontainer(struct run *r, struct docker *d, char **ret_id, bool *r
 	autojson json *list = NULL;
 	int e;
 
-	strv_addf(&labels, "devcontainer.local_folder=%s", r->workspace);
+	strv_addf(&labels, "devcontainer.local_folder=%s", r->host_workspace);
 	e = docker_container_list(d, &labels, &list, err);
 	strv_done(&labels);
 	if (e < 0)
@@ -67,7 +67,7 @@ int project_devcontainer(struct run *r, struct docker *d, char **ret_id, bool *r
 		*ret_ours = streq(json_str(c, "Labels['" LABEL_PROJECT "']", NULL), r->id);
 		return 0;
 	}
-	return err_set(err, -ENOENT, "there is no dev container of %s; `bootstrap up` makes it", r->workspace);
+	return err_set(err, -ENOENT, "there is no dev container of %s; `bootstrap up` makes it", r->host_workspace);
 }
 
 /* ---- collecting --------------------------------------------------------------------------------------------------- */
@@ -213,7 +213,7 @@ int status_collect(struct run *r, json **ret, struct err *err)
 	int e;
 
 	json_set_str(status, "project", r->id);
-	json_set_str(status, "workspace", r->workspace);
+	json_set_str(status, "workspace", r->host_workspace);
 	e = collect_engine(r, status, err);
 	if (e == 0)
 		e = project_clusters(r->docker, r->id, &clusters, err);

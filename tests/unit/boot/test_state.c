@@ -45,12 +45,12 @@ static void test_open(const char *project)
 	forget(&r);
 
 	setenv("FIRESTREAM_DEVCONTAINER", "1", 1);
-	setenv("FIRESTREAM_WORKSPACE", project, 1);
+	setenv("LOCAL_WORKSPACE_FOLDER", project, 1);
 	ok(chdir("/") == 0 && state_open(&r, &err) == 0 && r.inside, "in the dev container");
 	is_str(r.id, id, "the project is that of the host's folder");
 	forget(&r);
 	unsetenv("FIRESTREAM_DEVCONTAINER");
-	unsetenv("FIRESTREAM_WORKSPACE");
+	unsetenv("LOCAL_WORKSPACE_FOLDER");
 }
 
 static void test_lock(void)
