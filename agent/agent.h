@@ -26,6 +26,7 @@ struct agent {
 	struct trouble trouble;		/* last errors, for status */
 	struct nodes nodes;		/* what the watch says */
 	uint64_t started_ns;
+	const char *identity;		/* borrowed; of program and configuration, see daemon.h */
 	bool serving;			/* every module has started */
 	bool stop;			/* ends the main loop */
 

@@ -97,6 +97,14 @@ static int addresses_read(const json *j, struct config *c, struct err *err)
 	return 0;
 }
 
+static void digest_make(const void *p, size_t n, struct config *c)
+{
+	struct hash *h = hash_new();
+
+	hash_add(h, p, n);
+	hash_hex(h, c->digest);
+}
+
 int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 {
 	struct config c = { 0 };
@@ -109,11 +117,13 @@ int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 		r = prefixes_read(j, "service_cidr", &c.services, err);
 	if (!r)
 		r = addresses_read(j, &c, err);
-	if (r)
+	if (r) {
 		config_done(&c);
-	else
-		*ret = c;
-	return r;
+		return r;
+	}
+	digest_make(p, n, &c);
+	*ret = c;
+	return 0;
 }
 
 int config_load(const char *path, struct config *ret, struct err *err)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "net/addr.h"
 #include "net/dnswire.h"
 
@@ -27,6 +28,7 @@ struct config {
 	struct hostport dns[CONFIG_LIST_MAX];
 	size_t dns_count;
 	struct hostport listen;
+	char digest[HASH_HEX_LEN + 1];		/* of the file's text */
 };
 
 int config_load(const char *path, struct config *ret, struct err *err) must_check;

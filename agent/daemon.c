@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "net/ctlmsg.h"
+#include "version.h"
 
 #define LOOK_MS 20
 #define CALL_MS 2000
@@ -62,6 +63,28 @@ long daemon_pid(const struct config *c)
 		return 0;
 	text[strcspn(text, "\n")] = '\0';
 	return num_u64(text, INT32_MAX, &pid) ? 0 : (long)pid;
+}
+
+/* The program's own file: its inode changes when bootstrap brings a new bundle. Under an explicit loader /proc/self/exe is
+ * the loader, and the program's path is in argv[0]. */
+char *daemon_identity(const struct config *c)
+{
+	const char *path = strchr(program_invocation_name, '/') ? program_invocation_name : "/proc/self/exe";
+	struct stat st = { 0 };
+
+	(void)stat(path, &st);
+	return xasprintf("%s/%llx-%llx/%.16s", FIRESTREAM_VERSION, (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
+			 c->digest);
+}
+
+bool daemon_is_outdated(const struct config *c)
+{
+	autofree char *identity = daemon_identity(c);
+	autojson json *reply = NULL;
+
+	if (ctl_call(c->socket, CTL_STATUS, loop_deadline(CALL_MS), &reply, NULL))
+		return false;
+	return !streq(json_str(reply, "status.identity", identity), identity);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */

@@ -13,6 +13,10 @@
 int daemon_lock(const struct config *c, struct err *err) must_check;
 /* The pid of the agent that holds the lock, 0 when none does. */
 long daemon_pid(const struct config *c);
+/* What an agent is an agent of: version, program file, configuration. Caller owns. */
+char *daemon_identity(const struct config *c);
+/* Does the running agent have another identity than this process would give it? False also when that cannot be told. */
+bool daemon_is_outdated(const struct config *c);
 /* Runs `body` in a process of its own session, with stdio on the log file. Returns in the caller: 0 when it was launched. */
 int daemon_spawn(const struct config *c, int (*body)(void *arg), void *arg, struct err *err) must_check;
 /* Waits until the agent is ready (or only serving) or gone. -ETIMEDOUT: it runs, but is not ready, and why. */

@@ -126,10 +126,16 @@ static int agent_run(struct agent *a)
 	return served ? EXIT_DONE : EXIT_FAILED;
 }
 
+struct launch {
+	const struct config *config;
+	const char *identity;		/* made before a daemon leaves the directory that it was called in */
+};
+
 /* Body of the daemon and of `run`. */
 static int agent_main(void *arg)
 {
-	struct agent a = { .config = *(struct config *)arg, .nodes = NODES_INIT };
+	const struct launch *l = arg;
+	struct agent a = { .config = *l->config, .nodes = NODES_INIT, .identity = l->identity };
 	struct err err = { 0 };
 	autoclose int lock = daemon_lock(&a.config, &err);
 
@@ -153,12 +159,15 @@ static int fail(const char *command, int code, const struct err *err)
 
 static int cmd_run(struct config *c, const struct options *o)
 {
-	return agent_main(c);
+	autofree char *identity = daemon_identity(c);
+
+	return agent_main(&(struct launch){ c, identity });
 }
 
 static int cmd_start(struct config *c, const struct options *o)
 {
-	autofree char *path = path_join(c->state_dir, "start.lock");
+	autofree char *path = path_join(c->state_dir, "start.lock"), *identity = daemon_identity(c);
+	struct launch launch = { c, identity };
 	uint64_t deadline = loop_deadline(o->timeout_ms);
 	struct err err = { 0 };
 	autoclose int lock = -1;
@@ -166,8 +175,10 @@ static int cmd_start(struct config *c, const struct options *o)
 
 	if (!r)
 		r = lock = file_lock(path, deadline, &err);
+	if (r >= 0 && daemon_pid(c) && daemon_is_outdated(c))
+		r = daemon_stop(c, deadline, &err);
 	if (r >= 0 && !daemon_pid(c))
-		r = daemon_spawn(c, agent_main, c, &err);
+		r = daemon_spawn(c, agent_main, &launch, &err);
 	if (r >= 0)
 		r = daemon_wait_ready(c, o->no_wait, deadline, &err);
 	return r < 0 ? fail("start", r, &err) : EXIT_DONE;
@@ -257,7 +268,7 @@ static const struct command {
 	bool has_target;		/* one argument besides the options */
 } commands[] = {
 	{ "run", cmd_run, "run in the foreground, log to standard error", false },
-	{ "start", cmd_start, "start in the background unless it runs; wait until it is ready", false },
+	{ "start", cmd_start, "start in the background unless it runs as it should; wait until it is ready", false },
 	{ "status", cmd_status, "show names, routes, upstreams, counters, last errors", false },
 	{ "stop", cmd_stop, "stop it; routes and resolv.conf are as they were before", false },
 	{ "undo", cmd_undo, "stop it and remove every trace, also of one that was killed", false },

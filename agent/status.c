@@ -27,6 +27,7 @@ json *agent_status(struct agent *a)
 	json *o = json_object();
 
 	json_set_str(o, "version", FIRESTREAM_VERSION);
+	json_set_str(o, "identity", a->identity);
 	json_set_int(o, "pid", getpid());
 	json_set_str(o, "state", state_name(a));
 	json_set_bool(o, "ready", agent_is_ready(a));

@@ -115,10 +115,18 @@ got=$(cat "$W/out" "$W/agent.log"); [ -z "$(cat "$W/out")" ] && state_is ready
 ok $? "start returns when the agent is ready"
 is "$(head -n 1 /etc/resolv.conf)" "nameserver 127.0.53.53" "resolv.conf is ours"
 pid=$(value pid)
-(agent start --timeout 5s) & (agent start --timeout 5s) & agent start --timeout 5s
+agent start --timeout 5s &
+one=$!
+agent start --timeout 5s &
+two=$!
+agent start --timeout 5s
 is "$?" 0 "start again is no error"
 is "$(value pid)" "$pid" "and starts nothing"
-wait $! 2>/dev/null
+wait $one $two
+echo >>"$W/agent.json"
+agent start --timeout 5s
+[ $? = 0 ] && [ "$(value pid)" != "$pid" ] && state_is ready
+ok $? "but start with another configuration exchanges the agent"
 
 # ---- names
 is "$(resolve web.default.svc.cluster.local)" 10.43.1.1 "a cluster name resolves"
