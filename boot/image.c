@@ -196,6 +196,7 @@ static int registry_ask(struct images *m, struct step_ctx *c, const char *ref, s
 	if (r == -ECANCELED)
 		return err_set(err, r, "%s", err_text(&why));
 	answered |= r == 0;
+	c->changed |= r == 0;
 	if (!answered)
 		progress_output(c->progress, err_text(&why));
 	pthread_mutex_lock(&m->lock);
