@@ -92,21 +92,20 @@ static int clusters_remove(struct removing *x, struct err *err)
 	return first;
 }
 
-static int purge(struct removing *x, struct err *err)
+/* What a killed run left in the engine; with --purge --all also images and caches, which other projects share. */
+static int images_clean(struct removing *x, struct err *err)
 {
-	struct step_ctx c = { .run = x->r, .loop = x->r->loop, .docker = x->r->docker, .progress = x->step, .deadline_ns = x->r->deadline_ns };
-	int e = 0;
+	struct run *r = x->r;
+	struct step_ctx c = { .run = r, .loop = r->loop, .docker = r->docker, .progress = x->step, .deadline_ns = r->deadline_ns };
+	struct images *m = images_new(r->root, r->cache_dir, r->state_dir, &r->config);
+	int e = images_remove_builders(m, &c, err);
 
-	if (!x->r->opt->purge)
-		return 0;
-	if (x->r->opt->all) {
-		struct images *m = images_new(x->r->root, x->r->cache_dir, x->r->state_dir, &x->r->config);
-
+	if (e == 0 && r->opt->purge && r->opt->all) {
 		progress_note(x->step, "removing images and caches");
 		e = images_remove_all(m, &c, err);
-		images_free(m);
 		x->changed = true;
 	}
+	images_free(m);
 	return e;
 }
 
@@ -118,7 +117,7 @@ static int down_work(struct removing *x, struct err *err)
 		e = devcontainer_stop(x, true, err);
 	if (e == 0)
 		e = clusters_remove(x, err);
-	return e < 0 ? e : purge(x, err);
+	return e < 0 ? e : images_clean(x, err);
 }
 
 static int stop_work(struct removing *x, struct err *err)
