@@ -80,11 +80,7 @@ func (j *job) chart(name string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(j.chartDir, name+".tgz.base64"))
 	if errors.Is(err, fs.ErrNotExist) {
 		api := j.env("KUBERNETES_SERVICE_HOST") + ":" + j.env("KUBERNETES_SERVICE_PORT")
-		ref := strings.ReplaceAll(j.env("CHART"), "%{KUBERNETES_API}%", api)
-		if j.env("REPO") != "" && !strings.Contains(ref, "/") {
-			ref = name + "/" + ref
-		}
-		return ref, nil
+		return strings.ReplaceAll(j.env("CHART"), "%{KUBERNETES_API}%", api), nil
 	} else if err != nil {
 		return "", err
 	}

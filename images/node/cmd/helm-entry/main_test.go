@@ -31,9 +31,10 @@ func TestInstallArgs(t *testing.T) {
 }
 
 func TestChart(t *testing.T) {
-	j := testJob(t, map[string]string{"CHART": "web", "REPO": "https://charts.example"})
-	if got, err := j.chart("web"); err != nil || got != "web/web" {
-		t.Errorf("from a repository: got %q, %v", got, err)
+	j := testJob(t, map[string]string{"CHART": "https://%{KUBERNETES_API}%/x.tgz", "KUBERNETES_SERVICE_HOST": "10.43.0.1",
+		"KUBERNETES_SERVICE_PORT": "443"})
+	if got, err := j.chart("web"); err != nil || got != "https://10.43.0.1:443/x.tgz" {
+		t.Errorf("from elsewhere: got %q, %v", got, err)
 	}
 	content := filepath.Join(j.chartDir, "web.tgz.base64")
 	if err := os.WriteFile(content, []byte("aGVs\nbG8=\n"), 0o600); err != nil {

@@ -74,7 +74,7 @@ func cgroupOf(self string, mounted func(controller, path string) bool) string {
 	root := ""
 	for _, line := range strings.Split(self, "\n") {
 		f := strings.SplitN(line, ":", 3)
-		if len(f) != 3 || f[1] == "" || strings.HasPrefix(f[1], "name=") {
+		if len(f) != 3 || f[1] == "" || strings.HasPrefix(f[1], "name=") || !mounted(f[1], "") {
 			continue
 		}
 		if f[2] == "/" || (root != "" && f[2] != root) || !mounted(f[1], f[2]) {
