@@ -87,10 +87,12 @@ static int program_install(struct rootfs *f, struct err *err)
 			       "no registry answers, and building images from packages needs debootstrap on this machine: "
 			       "install it");
 	progress_pause(c->run->progress, true);
-	r = cli_agree(c->run->opt, "Images are built from packages, which needs debootstrap. Install it with apt?")
+	r = cli_agree(c->loop, c->run->opt, "Images are built from packages, which needs debootstrap. Install it with apt?")
 		    ? 0
 		    : -ENOPKG;
 	progress_pause(c->run->progress, false);
+	if (loop_cancelled(c->loop))
+		return err_set(err, -ECANCELED, "interrupted");
 	if (r < 0)
 		return err_set(err, r,
 			       "building images from packages needs debootstrap: apt-get install debootstrap, or run again "
@@ -248,6 +250,10 @@ static int tree_strip(struct rootfs *f, struct err *err)
 
 		if (file_exists(path))
 			strv_take(&find, steal(&path));
+	}
+	if (find.n == 1) {	/* without a path it would empty the current folder */
+		strv_done(&find);
+		return err_set(err, -EIO, "there is no Debian root in %s that we could look into", f->tree);
 	}
 	strv_add(&find, "-mindepth");
 	strv_add(&find, "1");
