@@ -317,15 +317,33 @@ int cli_exit_code(int code)
 	}
 }
 
-/* One line from the terminal into ret, without its end; false at end of input or when a signal came. */
-static bool read_answer(char *ret, size_t size)
+static void on_input(struct io *io, unsigned events)
+{
+	io_stop(io);
+}
+
+/* Until there is something to read. Signals are another thread's: only the loop hears of them. */
+static bool wait_input(struct loop *l)
+{
+	struct io io = { 0 };
+	int r = 0;
+
+	io_start(l, &io, STDIN_FILENO, IO_IN, on_input);
+	while (io.loop && r == 0)
+		r = loop_turn(l, UINT64_MAX);
+	io_stop(&io);
+	return r == 0;
+}
+
+/* One line from the terminal into ret, without its end; false at end of input or when l was cancelled. */
+static bool read_answer(struct loop *l, char *ret, size_t size)
 {
 	size_t n = 0;
 
 	for (;;) {
 		char c;
 
-		if (read(STDIN_FILENO, &c, 1) != 1)
+		if (!wait_input(l) || read(STDIN_FILENO, &c, 1) != 1)
 			return false;
 		if (c == '\n')
 			break;
@@ -336,7 +354,7 @@ static bool read_answer(char *ret, size_t size)
 	return true;
 }
 
-bool cli_agree(const struct options *o, const char *text)
+bool cli_agree(struct loop *l, const struct options *o, const char *text)
 {
 	char answer[16];
 
@@ -346,7 +364,7 @@ bool cli_agree(const struct options *o, const char *text)
 		return false;
 	fprintf(stderr, "%s [Y/n] ", text);
 	fflush(stderr);
-	if (!read_answer(answer, sizeof(answer))) {
+	if (!read_answer(l, answer, sizeof(answer))) {
 		fprintf(stderr, "\n");
 		return false;
 	}

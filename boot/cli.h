@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/str.h"
 
 enum exit_code {
@@ -55,5 +56,5 @@ void options_done(struct options *o);
 /* EXIT_TIMEOUT for -ETIMEDOUT, EXIT_INTERRUPTED for -ECANCELED, EXIT_PREREQUISITE for -ENOPKG, EXIT_USAGE for -EINVAL, else
  * EXIT_FAILED. */
 int cli_exit_code(int code);
-/* Asks "TEXT [Y/n] " on the terminal; yes when o->yes; no without a terminal or when headless. */
-bool cli_agree(const struct options *o, const char *text);
+/* Asks "TEXT [Y/n] " on the terminal; yes when o->yes; no without a terminal, when headless, or once l is cancelled. */
+bool cli_agree(struct loop *l, const struct options *o, const char *text);

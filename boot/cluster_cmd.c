@@ -65,16 +65,6 @@ static int create(struct run *r, const char *name)
 	return EXIT_DONE;
 }
 
-static int open_engine(struct run *r, struct err *e)
-{
-	autofree char *host = NULL, *tls = NULL;
-	int code = engine_find(r->loop, &host, &tls, e);
-
-	if (code == 0 && !r->docker)
-		r->docker = docker_open(r->loop, host, tls, 10000, e);
-	return code < 0 ? code : r->docker ? 0 : e->code;
-}
-
 static int delete(struct run *r, const char *name)
 {
 	struct err e = { 0 };
@@ -82,7 +72,7 @@ static int delete(struct run *r, const char *name)
 	int code = take_name(r, name, &e);
 
 	if (code == 0)
-		code = open_engine(r, &e);
+		code = engine_connect(r->loop, &r->docker, &e);
 	if (code == 0)
 		code = cluster_remove(r->docker, name, true, &changed, &e);
 	if (code < 0)
@@ -97,7 +87,7 @@ static int list(struct run *r)
 {
 	autojson json *clusters = NULL;
 	struct err e = { 0 };
-	int code = open_engine(r, &e);
+	int code = engine_connect(r->loop, &r->docker, &e);
 
 	if (code == 0)
 		code = cluster_list(r->docker, &clusters, &e);

@@ -83,18 +83,12 @@ static void find_ours(struct doctor *d, struct docker *docker)
 
 static void check_engine(struct doctor *d)
 {
-	autofree char *host = NULL, *tls_dir = NULL;
 	struct err err = { 0 };
-	struct docker *docker;
-	int code = engine_find(d->r->loop, &host, &tls_dir, &err);
+	struct docker *docker = NULL;
+	int code = engine_connect(d->r->loop, &docker, &err);
 
 	if (code < 0) {
 		doctor_report(d, "engine", DOCTOR_BAD, engine_fix(code), "%s", err_text(&err));
-		return;
-	}
-	docker = docker_open(d->r->loop, host, tls_dir, ENGINE_MS, &err);
-	if (!docker) {
-		doctor_report(d, "engine", DOCTOR_BAD, engine_fix(err.code), "%s", err_text(&err));
 		return;
 	}
 	engine_info(d, docker);

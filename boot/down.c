@@ -17,17 +17,6 @@
 #define STOP_GRACE_S 10
 #define LOCK_MS 5000
 
-static int connect_engine(struct run *r, struct err *err)
-{
-	autofree char *host = NULL, *tls = NULL;
-	int e = engine_find(r->loop, &host, &tls, err);
-
-	if (e < 0)
-		return e;
-	r->docker = docker_open(r->loop, host, tls, 10000, err);
-	return r->docker ? 0 : err && err->code ? err->code : -EIO;
-}
-
 /* One line per thing, as steps of progress; the work is short and in order. */
 struct removing {
 	struct run *r;
@@ -143,7 +132,7 @@ static int run_under_lock(struct run *r, const char *name, const char *title, in
 	x.step = progress_start(r->progress, name, title, 0);
 	code = lock = state_lock(r, name, LOCK_MS, &e);
 	if (code >= 0)
-		code = connect_engine(r, &e);
+		code = engine_connect(r->loop, &r->docker, &e);
 	if (code >= 0)
 		code = work(&x, &e);
 	progress_finish(x.step, code == -ECANCELED ? PROGRESS_CANCELLED : code < 0 ? PROGRESS_FAILED :

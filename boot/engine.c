@@ -60,9 +60,11 @@ static int engine_offer(struct loop *l, const struct options *o, struct progress
 		return engine_missing(code, err);
 	}
 	progress_pause(p, true);
-	agreed = cli_agree(o, install ? "There is no container engine. Install Docker from this distribution's packages?"
+	agreed = cli_agree(l, o, install ? "There is no container engine. Install Docker from this distribution's packages?"
 				      : "The container engine is installed but does not run. Start it?");
 	progress_pause(p, false);
+	if (loop_cancelled(l))
+		return err_set(err, -ECANCELED, "interrupted");
 	return agreed ? engine_bring(l, o, p, install, err) : engine_missing(code, err);
 }
 
@@ -89,6 +91,23 @@ struct docker *engine_open(struct loop *l, const struct options *o, struct progr
 	if (!d)
 		engine_missing(err->code, err);
 	return d;
+}
+
+int engine_connect(struct loop *l, struct docker **d, struct err *err)
+{
+	autofree char *host = NULL, *tls_dir = NULL;
+	struct err mine = { 0 };
+	int r;
+
+	if (*d)
+		return 0;
+	if (!err)
+		err = &mine;
+	r = engine_find(l, &host, &tls_dir, err);
+	if (r < 0)
+		return r;
+	*d = docker_open(l, host, tls_dir, OPEN_MS, err);
+	return *d ? 0 : err->code;
 }
 
 /* ---- paths, seen from the engine's host ---- */

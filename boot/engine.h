@@ -19,6 +19,9 @@ int engine_find(struct loop *l, char **ret_host, char **ret_tls_dir, struct err 
  * -ENOPKG when it may not. */
 struct docker *engine_open(struct loop *l, const struct options *o, struct progress *p, struct err *err);
 
+/* Opens the engine that there is, unless *d is open already; nothing is installed. */
+int engine_connect(struct loop *l, struct docker **d, struct err *err) must_check;
+
 /* Host configuration that a Kubernetes node needs: Privileged, or, where the engine answers "unable to apply caps" to that,
  * explicit capabilities, paths and mounts (CapAdd ALL, CapDrop SYS_RESOURCE, …). Chosen by trying with `image` once (a
  * container made, started, removed), remembered in cache_dir per engine id. Sets the fields in host_config. *ret_note:

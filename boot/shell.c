@@ -19,16 +19,11 @@ static int fail(int code, const struct err *e)
 /* Engine, devcontainer.json, running container: what shell and exec need. */
 static int find_container(struct run *r, struct devcontainer *dc, char **ret_id, struct err *err)
 {
-	autofree char *host = NULL, *tls = NULL;
 	bool running = false, ours;
-	int e = engine_find(r->loop, &host, &tls, err);
+	int e = engine_connect(r->loop, &r->docker, err);
 
-	if (e < 0)
-		return e;
-	r->docker = docker_open(r->loop, host, tls, 10000, err);
-	if (!r->docker)
-		return err->code ? err->code : -EIO;
-	e = devcontainer_load(r->workspace, r->root, dc, err);
+	if (e == 0)
+		e = devcontainer_load(r->workspace, r->root, dc, err);
 	if (e == 0)
 		e = project_devcontainer(r, r->docker, ret_id, &running, &ours, err);
 	if (e == 0 && !running)

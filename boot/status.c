@@ -188,16 +188,10 @@ static void collect_services(struct run *r, struct kube *k, json *status)
 static int collect_engine(struct run *r, json *status, struct err *err)
 {
 	json *o = json_set(status, "engine", json_object());
+	int e = engine_connect(r->loop, &r->docker, err);
 
-	if (!r->docker) {
-		autofree char *host = NULL, *tls = NULL;
-		int e = engine_find(r->loop, &host, &tls, err);
-
-		if (e == 0)
-			r->docker = docker_open(r->loop, host, tls, 10000, err);
-		if (!r->docker)
-			return e < 0 ? e : err ? err->code : -EIO;
-	}
+	if (e < 0)
+		return e;
 	json_set_str(o, "host", docker_host(r->docker));
 	json_set_str(o, "api", docker_api(r->docker));
 	json_set_str(o, "state", "running");

@@ -2,6 +2,8 @@
 #include "boot/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "tests/tap.h"
 
@@ -111,9 +113,44 @@ static void test_agree(void)
 {
 	struct options o = { .yes = true };
 
-	ok(cli_agree(&o, "?"), "--yes agrees");
+	ok(cli_agree(NULL, &o, "?"), "--yes agrees");
 	o = (struct options){ .headless = true };
-	ok(!cli_agree(&o, "?"), "headless never asks");
+	ok(!cli_agree(NULL, &o, "?"), "headless never asks");
+}
+
+/* On a terminal of its own. typed NULL: nothing comes, and the loop is cancelled. */
+static bool agree_typed(const char *typed)
+{
+	struct options o = { 0 };
+	struct loop *l = loop_new(LOOP_DEFAULT);
+	int in = dup(STDIN_FILENO), err = dup(STDERR_FILENO), master = posix_openpt(O_RDWR | O_NOCTTY), slave = -1;
+	bool agreed = false;
+
+	if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0)
+		slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	if (slave >= 0 && dup2(slave, STDIN_FILENO) >= 0 && dup2(slave, STDERR_FILENO) >= 0) {
+		if (!typed)
+			loop_cancel(l);
+		else if (write(master, typed, strlen(typed)) < 0)
+			loop_cancel(l);
+		agreed = cli_agree(l, &o, "?");
+	}
+	dup2(in, STDIN_FILENO);
+	dup2(err, STDERR_FILENO);
+	close(in);
+	close(err);
+	close(slave);
+	close(master);
+	loop_free(l);
+	return agreed;
+}
+
+static void test_asked(void)
+{
+	ok(agree_typed("y\n"), "y on the terminal agrees");
+	ok(agree_typed("\n"), "and so does an empty line");
+	ok(!agree_typed("no\n"), "no does not");
+	ok(!agree_typed(NULL), "nor does a question that is interrupted");
 }
 
 int main(void)
@@ -122,5 +159,6 @@ int main(void)
 	test_values();
 	test_exit_codes();
 	test_agree();
+	test_asked();
 	return tap_done();
 }
