@@ -51,6 +51,7 @@ static int up_main(struct run *r)
 	code = steps_run(r, up_steps, ARRAY_SIZE(up_steps), &e);
 	if (code < 0)
 		return cli_exit_code(code);
+	close(steal_fd(&lock));	/* a shell may stay open for days */
 	up_print(r);
 	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !r->opt->headless && r->dc && !r->inside &&
 	    r->opt->output == OUTPUT_TEXT && !r->quiet_end)
@@ -80,6 +81,7 @@ static const struct command commands[] = {
 
 static void run_done(struct run *r)
 {
+	steps_release_signals();
 	devcontainer_done(r->dc);
 	free(r->dc);
 	images_free(r->images);
@@ -102,7 +104,7 @@ static int run_command(const struct command *c, const struct options *o)
 
 	if (code < 0) {
 		log_error("%s", err_text(&e));
-		loop_free(r.loop);
+		run_done(&r);
 		return cli_exit_code(code);
 	}
 	r.deadline_ns = loop_deadline(o->timeout_ms ? o->timeout_ms : UP_TIMEOUT_MS);

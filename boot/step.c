@@ -36,6 +36,7 @@ struct sched {
 	size_t n, running;
 	uint64_t done;			/* bits of tasks that ended well */
 	int cause;			/* why the rest is not run: code of the first failure, or 0 */
+	bool late;			/* the cause is the run's deadline, of which no step has told yet */
 	struct err cause_err;
 	struct docker *docker;		/* what steps clone; borrowed from the run */
 	int wake[2];
@@ -72,6 +73,13 @@ void steps_catch_signals(struct run *r)
 	sigaction(SIGTERM, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
+}
+
+void steps_release_signals(void)
+{
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	atomic_store(&signal_loop, NULL);
 }
 
 static uint64_t needs_bits(const struct step *steps, size_t self)
@@ -111,6 +119,8 @@ static enum progress_end how_it_ended(const struct sched *s, const struct step_c
 {
 	if (code >= 0)
 		return c->changed ? PROGRESS_DONE : PROGRESS_UNCHANGED;
+	if (s->late)
+		return PROGRESS_FAILED;
 	return s->cause || code == -ECANCELED ? PROGRESS_CANCELLED : PROGRESS_FAILED;
 }
 
@@ -119,7 +129,7 @@ static void task_end(struct task *t, struct step_ctx *c, bool opened)
 {
 	struct sched *s = t->s;
 
-	progress_finish(c->progress, how_it_ended(s, c, t->code), c->summary, &t->err);
+	progress_finish(c->progress, how_it_ended(s, c, t->code), c->summary, s->late ? &s->cause_err : &t->err);
 	if (t->code < 0) {
 		sched_stop(s, t->code, &t->err);
 	} else {
@@ -213,6 +223,7 @@ static void stop_for(struct sched *s, int code, const char *why)
 
 	pthread_mutex_lock(&s->mutex);
 	(void)err_set(&err, code, "%s", why);
+	s->late |= code == -ETIMEDOUT && !s->cause;
 	sched_stop(s, code, &err);
 	pthread_mutex_unlock(&s->mutex);
 }

@@ -21,3 +21,5 @@ struct step {
 int steps_run(struct run *r, const struct step *steps, size_t n, struct err *err) must_check;
 /* Installs the SIGINT/SIGTERM handling that cancels r->loop and running steps; a second signal ends the program at once. */
 void steps_catch_signals(struct run *r);
+/* Back to the system's ways, before r->loop is freed. */
+void steps_release_signals(void);

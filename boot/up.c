@@ -92,10 +92,9 @@ int up_engine(struct step_ctx *c, struct err *err)
 
 	if (!d)
 		return err && err->code ? err->code : -ENOENT;
+	docker_free(c->docker);
+	c->docker = d;
 	c->summary = xasprintf("%s %s, API %s", docker_is_podman(d) ? "Podman at" : "Docker at", docker_host(d), docker_api(d));
-	docker_free(r->docker);
-	r->docker = docker_clone(d, r->loop);
-	docker_free(d);
 	if (!r->images)
 		r->images = images_new(r->root, r->cache_dir, r->state_dir, &r->config);
 	return 0;
@@ -155,7 +154,6 @@ int up_hooks(struct step_ctx *c, struct err *err)
 /* ---- checks ------------------------------------------------------------------------------------------------------- */
 
 struct host_check {
-	struct step_ctx *c;
 	struct http *http;
 	char url[64];
 };
@@ -174,7 +172,7 @@ static int host_answers(void *arg, struct err *reason)
 
 static int check_host(struct step_ctx *c, const struct cluster_port *p, struct err *err)
 {
-	struct host_check h = { .c = c, .http = http_new(c->loop) };
+	struct host_check h = { .http = http_new(c->loop) };
 	autofree char *what = xasprintf("service \"%s\" at http://127.0.0.1:%d", p->service, p->host_port);
 	int r;
 
@@ -184,10 +182,15 @@ static int check_host(struct step_ctx *c, const struct cluster_port *p, struct e
 	return r;
 }
 
-static int check_name(void *arg, struct err *reason)
+struct name_check {
+	struct step_ctx *c;
+	const char *target;
+};
+
+static int name_answers(void *arg, struct err *reason)
 {
-	const char *const *x = arg;	/* { id, target, docker } */
-	int r = agent_check((struct docker *)(void *)x[2], x[0], x[1], reason);
+	struct name_check *n = arg;
+	int r = agent_check(n->c->docker, n->c->run->dev_id, n->target, reason);
 
 	return r == 0 ? 1 : r == -ECANCELED ? r : 0;
 }
@@ -195,9 +198,9 @@ static int check_name(void *arg, struct err *reason)
 static int check_inside(struct step_ctx *c, const struct config_service *s, struct err *err)
 {
 	autofree char *target = xasprintf("%s.%s.svc.cluster.local:%lld", s->name, SERVICE_NAMESPACE, (long long)s->ports[0]);
-	const char *x[3] = { c->run->dev_id, target, (const char *)c->docker };
+	struct name_check n = { c, target };
 
-	return kube_poll(c->loop, target, check_name, x, 200, MIN(loop_deadline(30000), c->deadline_ns), err);
+	return kube_poll(c->loop, target, name_answers, &n, 200, MIN(loop_deadline(30000), c->deadline_ns), err);
 }
 
 int up_checks(struct step_ctx *c, struct err *err)
@@ -218,7 +221,7 @@ int up_checks(struct step_ctx *c, struct err *err)
 			if (streq(ports[k].service, s->name))
 				r = check_host(c, &ports[k], err);
 	}
-	if (r == 0)
+	if (r == 0 && c->run->dev_id)
 		c->summary = xasprintf("%zu answered by name", cfg->n_selected);
 	return r;
 }

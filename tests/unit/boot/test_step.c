@@ -104,6 +104,12 @@ static int step_long(struct step_ctx *c, struct err *err)
 	return err_wrap(err, r, "waiting");
 }
 
+static int step_deaf(struct step_ctx *c, struct err *err)
+{
+	c->deadline_ns = UINT64_MAX;
+	return err_wrap(err, wait_for(c, 10000), "waiting");
+}
+
 static int step_signal(struct step_ctx *c, struct err *err)
 {
 	kill(getpid(), SIGTERM);
@@ -218,6 +224,17 @@ static void test_deadline(void)
 	run.deadline_ns = 0;
 }
 
+static void test_late(void)
+{
+	static const struct step steps[] = { { "deaf", "Deaf", "", step_deaf, 0 } };
+	struct err err;
+
+	run.deadline_ns = loop_deadline(1);
+	is_int(go(steps, 1, &err), -ETIMEDOUT, "a step that does not look at the deadline is ended");
+	ok(strstr(shown, "deaf failed after") && strstr(shown, ": the time for this command is over"), "and why is said");
+	run.deadline_ns = 0;
+}
+
 int main(void)
 {
 	test_order();
@@ -225,5 +242,6 @@ int main(void)
 	test_failure();
 	test_signal();
 	test_deadline();
+	test_late();
 	return tap_done();
 }
