@@ -20,6 +20,7 @@ struct waiting {
 	struct kube *kube;
 	json *config;		/* kubeconfig as the node wrote it; owned */
 	int64_t nodes_wanted;
+	int64_t restarts;	/* of the server container when we began to look; -1: not yet known */
 };
 
 /* ---- the server container is still there -------------------------------------------------------------------------- */
@@ -35,7 +36,9 @@ static int server_alive(struct waiting *x, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (json_bool(info, "State.Running", false) && json_int(info, "RestartCount", 0) == 0)
+	if (x->restarts < 0)
+		x->restarts = json_int(info, "RestartCount", 0);
+	if (json_bool(info, "State.Running", false) && json_int(info, "RestartCount", 0) == x->restarts)
 		return 0;
 	(void)!docker_container_logs(d, x->w->server, false, LOG_LINES, &log, NULL);
 	rest = str_from(buf_str(&log));
@@ -62,6 +65,7 @@ static int kubeconfig_there(void *arg, struct err *reason)
 	struct waiting *x = arg;
 	auto(buf) struct buf tar = BUF_INIT(1 << 20);
 	auto(buf) struct buf text = BUF_INIT(1 << 20);
+	autojson json *config = NULL;
 	int r = server_alive(x, reason);
 
 	if (r < 0)
@@ -73,8 +77,19 @@ static int kubeconfig_there(void *arg, struct err *reason)
 		r = tar_parse(tar.data, tar.len, take_file, &text, reason);
 	if (r < 0)
 		return r;
-	x->config = kubeconfig_parse("kubeconfig.yaml of the node", text.data, text.len, NULL);
-	return x->config != NULL;	/* it may be half written */
+	config = kubeconfig_parse("kubeconfig.yaml of the node", buf_str(&text), text.len, NULL);
+	if (!json_is(config, "users[0].user"))	/* empty or half written */
+		return 0;
+	x->config = steal(&config);
+	return 1;
+}
+
+/* Where a program of this machine finds what listens at `bind`. */
+static const char *reachable_host(const char *bind)
+{
+	if (!*bind || streq(bind, "0.0.0.0"))
+		return "127.0.0.1";
+	return streq(bind, "::") ? "::1" : bind;
 }
 
 static int server_url(struct waiting *x, struct err *err)
@@ -94,10 +109,9 @@ static int server_url(struct waiting *x, struct err *err)
 	r = docker_container_inspect(x->w->c->docker, x->w->server, &info, err);
 	if (r < 0)
 		return r;
-	host = json_str(info, "HostConfig.PortBindings['6443/tcp'][0].HostIp", "127.0.0.1");
+	host = reachable_host(json_str(info, "HostConfig.PortBindings['6443/tcp'][0].HostIp", ""));
 	port = json_str(info, "HostConfig.PortBindings['6443/tcp'][0].HostPort", "0");
-	snprintf(x->w->server_url, sizeof(x->w->server_url), "https://%s:%s", streq(host, "0.0.0.0") || !*host ? "127.0.0.1" : host,
-		 port);
+	snprintf(x->w->server_url, sizeof(x->w->server_url), strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
 	return 0;
 }
 
@@ -235,7 +249,7 @@ static int wait_all(struct waiting *x, uint64_t deadline_ns, struct err *err)
 int cluster_wait(struct cluster_ready *w, struct err *err)
 {
 	const struct config_cluster *cc = &w->c->run->config.cluster;
-	struct waiting x = { .w = w, .nodes_wanted = cc->servers + cc->agents };
+	struct waiting x = { .w = w, .nodes_wanted = cc->servers + cc->agents, .restarts = -1 };
 	uint64_t deadline = MIN(loop_deadline(cc->timeout_ms), w->c->deadline_ns);
 	int r = wait_all(&x, deadline, err);
 
