@@ -158,12 +158,26 @@ static bool port_is_free(int port)
 	return fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
+/* Chosen for another service already, or named for one in the config. */
+static bool port_is_promised(const struct making *m, int port)
+{
+	const struct config *c = &m->run->config;
+
+	for (size_t i = 0; i < m->n_ports; i++)
+		if (m->ports[i].host_port == port)
+			return true;
+	for (size_t i = 0; i < c->n_services; i++)
+		if (c->services[i].publish == port)
+			return true;
+	return c->cluster.api_port == port;
+}
+
 /* A free port on loopback at or above `first`. Seen from inside a container this says little: the start is tried again. */
-static int port_pick(int first, unsigned attempt)
+static int port_pick(const struct making *m, int first, unsigned attempt)
 {
 	int port = first + (int)attempt * 17;
 
-	while (port < 65000 && !port_is_free(port))
+	while (port < 65000 && (port_is_promised(m, port) || !port_is_free(port)))
 		port++;
 	return port;
 }
@@ -195,7 +209,7 @@ static char *ports_wanted(const struct config *c)
 static void ports_plan(struct making *m, unsigned attempt)
 {
 	const struct config *c = &m->run->config;
-	int taken[CLUSTER_PORTS], last = 0;
+	int taken[CLUSTER_PORTS];
 
 	m->n_ports = 0;
 	for (size_t i = 0; i < c->n_services && m->n_ports < CLUSTER_PORTS; i++) {
@@ -207,8 +221,7 @@ static void ports_plan(struct making *m, unsigned attempt)
 			continue;
 		snprintf(p->service, sizeof(p->service), "%s", s->name);
 		p->node_port = cluster_node_port(s->name, taken, m->n_ports);
-		p->host_port = s->publish > 0 ? first : port_pick(first > last ? first : last + 1, attempt);
-		last = p->host_port;
+		p->host_port = s->publish > 0 ? first : port_pick(m, first, attempt);
 		taken[m->n_ports++] = p->node_port;
 	}
 }
@@ -244,7 +257,7 @@ static int api_port_choose(const struct making *m, unsigned attempt)
 	if (m->run->config.cluster.api_port > 0)
 		return (int)m->run->config.cluster.api_port;
 	random_bytes(&dice, sizeof(dice));
-	return port_pick(36000 + dice % 20000, attempt);
+	return port_pick(m, 36000 + dice % 20000, attempt);
 }
 
 static struct node_spec spec_of(struct making *m, const char *role, unsigned index)

@@ -111,20 +111,36 @@ int cluster_remove(struct docker *d, const char *cluster, bool purge, bool *ret_
 	return first;
 }
 
-/* The entry of `cluster` in list, made when it is not there yet; sorted by name. */
+/* An entry for each cluster that has a node, sorted by name. */
+static json *list_new(const json *nodes)
+{
+	auto(strv) struct strv names = { 0 };
+	json *list = json_array();
+
+	json_each (n, nodes) {
+		const char *name = json_str(n, "Labels['k3d.cluster']", NULL);
+
+		if (name && !strv_has(&names, name))
+			strv_add(&names, name);
+	}
+	strv_sort(&names);
+	for (size_t i = 0; i < names.n; i++) {
+		json *o = json_add(list, json_object());
+
+		json_set_str(o, "name", names.v[i]);
+		json_set_int(o, "servers", 0);
+		json_set_int(o, "agents", 0);
+		json_set_int(o, "running", 0);
+	}
+	return list;
+}
+
 static json *list_entry(json *list, const char *cluster)
 {
-	json *o;
-
 	json_each (e, list)
 		if (streq(json_str(e, "name", ""), cluster))
 			return e;
-	o = json_object();
-	json_set_str(o, "name", cluster);
-	json_set_int(o, "servers", 0);
-	json_set_int(o, "agents", 0);
-	json_set_int(o, "running", 0);
-	return json_add(list, o);
+	return NULL;
 }
 
 int cluster_list(struct docker *d, json **ret, struct err *err)
@@ -135,15 +151,14 @@ int cluster_list(struct docker *d, json **ret, struct err *err)
 
 	if (r < 0)
 		return r;
-	list = json_array();
+	list = list_new(nodes);
 	json_each (n, nodes) {
 		const char *role = json_str(n, "Labels['k3d.role']", "");
 		const char *count = streq(role, "server") ? "servers" : streq(role, "agent") ? "agents" : NULL;
-		json *e;
+		json *e = list_entry(list, json_str(n, "Labels['k3d.cluster']", ""));
 
-		if (!count)
+		if (!count || !e)
 			continue;
-		e = list_entry(list, json_str(n, "Labels['k3d.cluster']", ""));
 		json_set_int(e, count, json_int(e, count, 0) + 1);
 		json_set_int(e, "running", json_int(e, "running", 0) + streq(json_str(n, "State", ""), "running"));
 		json_set_str(e, "project", json_str(n, "Labels['" LABEL_PROJECT "']", NULL));
