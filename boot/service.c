@@ -92,6 +92,17 @@ static json *value_ports(const struct service_spec *s)
 	return a;
 }
 
+/* What the chart knows of it. */
+static json *value_ingress(const json *ingress)
+{
+	static const char *const keys[] = { "enabled", "className", "host", "path", "annotations" };
+	json *o = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		json_set(o, keys[i], json_copy(json_get(ingress, keys[i])));
+	return o;
+}
+
 json *service_values(const struct service_spec *s)
 {
 	json *v = json_object(), *image = json_set(v, "image", json_object());
@@ -109,6 +120,8 @@ json *service_values(const struct service_spec *s)
 	json_set(v, "args", value_list(&s->service->args));
 	if (s->service->resources)
 		json_set(v, "resources", json_copy(s->service->resources));
+	if (s->service->ingress)
+		json_set(v, "ingress", value_ingress(s->service->ingress));
 	return v;
 }
 

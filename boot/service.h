@@ -19,7 +19,7 @@ int services_up(struct step_ctx *c, struct err *err) must_check;
 
 struct service_spec {
 	const struct config_service *service;
-	const char *image, *tag;	/* tag NULL: image is complete */
+	const char *image;		/* with its tag */
 	int node_port;			/* 0: none */
 };
 

@@ -14,6 +14,13 @@ struct service_waiting {
 	const char *name, *revision;
 };
 
+/* Does the controller's status speak of this revision? */
+static bool rollout_is_seen(const json *dep, const char *revision)
+{
+	return streq(json_str(dep, "metadata.annotations['firestream/revision']", NULL), revision) &&
+	       json_int(dep, "status.observedGeneration", 0) >= json_int(dep, "metadata.generation", 1);
+}
+
 int service_rolled_out(const json *deployment, const char *revision, struct err *reason)
 {
 	int64_t want = json_int(deployment, "spec.replicas", 1);
@@ -24,7 +31,7 @@ int service_rolled_out(const json *deployment, const char *revision, struct err 
 		(void)err_set(reason, -EAGAIN, "its chart is not installed yet");
 		return 0;
 	}
-	if (json_int(deployment, "status.observedGeneration", 0) < json_int(deployment, "metadata.generation", 1) || updated < want ||
+	if (!rollout_is_seen(deployment, revision) || updated < want ||
 	    available < want || json_int(deployment, "status.replicas", 0) > want) {
 		(void)err_set(reason, -EAGAIN, "%lld of %lld replicas are available", (long long)MIN(updated, available),
 			      (long long)want);
@@ -62,20 +69,32 @@ static void show_logs(struct service_waiting *w, const char *ns, const char *pod
 	}
 }
 
+#define ROLLOUT "metadata.annotations['deployment.kubernetes.io/revision']"
+
+/* Is the pod of the Deployment's newest ReplicaSet? One that is being replaced has troubles that are over soon. */
+static bool pod_is_current(struct service_waiting *w, const json *dep, const json *pod)
+{
+	const char *newest = json_str(dep, ROLLOUT, NULL), *set = json_str(pod, "metadata.ownerReferences[0].name", NULL);
+	autofree char *path = set ? kube_path("apps/v1", "ReplicaSet", SERVICE_NAMESPACE, set) : NULL;
+	autojson json *owner = NULL;
+
+	return path && kube_get(w->kube, path, &owner, NULL) == 0 && streq(json_str(owner, ROLLOUT, NULL), newest);
+}
+
 /* A pod of the service that cannot start: the error, with its last log lines shown. */
-static int pod_trouble(struct service_waiting *w, struct err *err)
+static int pod_trouble(struct service_waiting *w, const json *dep, struct err *err)
 {
 	autofree char *path = xasprintf("/api/v1/namespaces/" SERVICE_NAMESPACE "/pods?labelSelector=app.kubernetes.io%%2Fname%%3D%s",
 					w->name);
 	autojson json *pods = NULL;
 
-	if (kube_get(w->kube, path, &pods, NULL) < 0)
+	if (!rollout_is_seen(dep, w->revision) || kube_get(w->kube, path, &pods, NULL) < 0)
 		return 0;
 	json_each (pod, json_get(pods, "items")) {
 		const char *name = json_str(pod, "metadata.name", "");
 		const char *reason = json_str(pod, "status.containerStatuses[0].state.waiting.reason", "");
 
-		if (!is_hopeless(reason) || json_is(pod, "metadata.deletionTimestamp"))
+		if (!is_hopeless(reason) || json_is(pod, "metadata.deletionTimestamp") || !pod_is_current(w, dep, pod))
 			continue;
 		show_logs(w, SERVICE_NAMESPACE, name, streq(reason, "CrashLoopBackOff"));
 		return err_set(err, -EIO, "service \"%s\": pod %s: %s: %.300s", w->name, name, reason,
@@ -114,7 +133,7 @@ static int service_test(void *arg, struct err *reason)
 		if (r > 0)
 			return r;
 		progress_note(w->c->progress, "%s: %s", w->name, err_text(reason));
-		r = pod_trouble(w, reason);
+		r = pod_trouble(w, dep, reason);
 	} else {
 		r = job_trouble(w, reason);
 	}

@@ -7,11 +7,13 @@
 
 static void test_values(void)
 {
+	static const char ingress[] = "{\"enabled\":true,\"external\":false,\"host\":\"web.example\",\"annotations\":{\"a.b/c\":\"d\"}}";
 	struct config_service s = { .name = (char *)"web", .ports = { 80, 443 }, .n_ports = 2, .replicas = 2 };
 	struct service_spec spec = { .service = &s, .image = "registry:5000/firestream/web:abc", .node_port = 30123 };
 	autojson json *v = NULL;
 
 	strv_add(&s.env, "A=b=c");
+	s.ingress = json_parse(ingress, strlen(ingress), NULL);
 	v = service_values(&spec);
 	is_str(json_str(v, "image.repository", NULL), "registry:5000/firestream/web", "a registry's port is not taken for a tag");
 	is_str(json_str(v, "image.tag", NULL), "abc", "the tag is what follows the last colon");
@@ -19,7 +21,11 @@ static void test_values(void)
 	is_int(json_int(v, "ports[0].nodePort", 0), 30123, "the first port is published");
 	ok(!json_get(v, "ports[1].nodePort"), "the second is not");
 	is_int(json_int(v, "replicaCount", 0), 2, "the number of replicas is the config's");
+	is_str(json_str(v, "ingress.host", NULL), "web.example", "the ingress is passed on");
+	is_str(json_str(v, "ingress.annotations['a.b/c']", NULL), "d", "with its annotations");
+	ok(!json_get(v, "ingress.external"), "without what the chart does not know");
 	strv_done(&s.env);
+	json_free(s.ingress);
 }
 
 static void test_rolled_out(void)
