@@ -167,8 +167,6 @@ static char *agent_config(void)
 	autojson json *o = json_object();
 
 	json_set_str(o, "kubeconfig", "/etc/firestream/agent.kubeconfig");
-	json_set_str(o, "service_account", ACCOUNT_NAMESPACE "/" ACCOUNT);
-	json_set_str(o, "token_file", "/etc/firestream/agent.token");
 	json_set_str(o, "cluster_domain", "cluster.local");
 	json_set_str(o, "namespace", "default");
 	json_set_str(o, "pod_cidr", "10.42.0.0/16");

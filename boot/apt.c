@@ -86,19 +86,26 @@ static void on_line(void *arg, const char *line)
 		progress_output(o->step, line);
 }
 
+/* The program that argv is about: behind "sudo -n" and "env NAME=value". */
+static const char *program_named(const struct strv *argv)
+{
+	size_t i = argv->n > 2 && streq(argv->v[0], "sudo") ? 2 : 0;
+
+	if (streq(argv->v[i], "env"))
+		for (i++; i + 1 < argv->n && strchr(argv->v[i], '='); i++)
+			;
+	return path_basename(argv->v[MIN(i, argv->n - 1)]);
+}
+
 int step_run(struct loop *l, struct progress_step *s, const struct strv *argv, const char *const *env, uint64_t deadline_ns,
 	     struct err *err)
 {
 	struct child_spec spec = { .argv = (const char *const *)argv->v, .env = env, .in = -1, .out = -1, .err = -1 };
 	struct run_output out = { .step = s };
-	const char *name = argv->v[0];
-	int r;
+	int r = child_run(l, &spec, NULL, on_line, &out, deadline_ns, err);
 
-	if (streq(name, "sudo") && argv->n > 2)
-		name = argv->v[2];
-	r = child_run(l, &spec, NULL, on_line, &out, deadline_ns, err);
 	if (r > 0)
-		return err_set(err, -EIO, "%s failed with status %d%s%s", path_basename(name), r, *out.last ? ": " : "",
+		return err_set(err, -EIO, "%s failed with status %d%s%s", program_named(argv), r, *out.last ? ": " : "",
 			       out.last);
 	return r;
 }

@@ -14,6 +14,7 @@ static void forget(struct run *r)
 {
 	free(r->root);
 	free(r->workspace);
+	free(r->host_workspace);
 	free(r->id);
 	free(r->state_dir);
 	free(r->cache_dir);
