@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/tar.h"
 #include "boot/cluster.h"
+#include "boot/devcontainer.h"
 #include "net/kube/client.h"
 #include "net/kube/kubeconfig.h"
 
@@ -96,15 +97,15 @@ static int server_url(struct waiting *x, struct err *err)
 {
 	struct run *run = x->w->c->run;
 	autojson json *info = NULL;
+	autofree char *self = NULL;
 	const char *host, *port;
+	bool running;
 	int r;
 
 	if (run->inside) {	/* this container joins the cluster's network and talks to the node itself */
-		char self[256] = "";
-
-		gethostname(self, sizeof(self) - 1);
+		r = devcontainer_find(x->w->c->docker, run->workspace, NULL, &self, &running, err);
 		snprintf(x->w->server_url, sizeof(x->w->server_url), "https://%s:6443", x->w->server);
-		return docker_network_connect(x->w->c->docker, run->network, self, json_object(), err);
+		return r < 0 ? r : docker_network_connect(x->w->c->docker, run->network, self, NULL, err);
 	}
 	r = docker_container_inspect(x->w->c->docker, x->w->server, &info, err);
 	if (r < 0)

@@ -375,18 +375,11 @@ static void on_line(void *arg, const char *line)
 
 static int run_local(const struct devcontainer *dc, struct step_ctx *c, const json *command, struct err *err)
 {
-	const char *argv[256] = { "/bin/sh", "-c", command->valuestring };
+	const char *argv[DC_ARGV_MAX];
 	struct child_spec spec = { .argv = argv, .cwd = dc->workspace, .in = -1, .out = -1, .err = -1 };
-	size_t n = 0;
 	int r;
 
-	if (cJSON_IsArray(command)) {
-		json_each(e, command)
-			if (n + 1 < ARRAY_SIZE(argv))
-				argv[n++] = e->valuestring;
-		argv[n] = NULL;
-	}
-	if (!argv[0] || (!command->valuestring && !command->child))
+	if (!dc_hook_argv(command, argv))
 		return 0;
 	r = child_run(c->loop, &spec, NULL, on_line, c->progress, c->deadline_ns, err);
 	return r > 0 ? err_set(err, -EIO, "initializeCommand failed with exit code %d", r) : r;

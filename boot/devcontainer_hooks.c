@@ -156,22 +156,33 @@ static int exec_drained(struct hooks *k, struct docker_exec *x, struct err *err)
 	return r;
 }
 
+bool dc_hook_argv(const json *command, const char *ret[static DC_ARGV_MAX])
+{
+	size_t n = 0;
+
+	if (!cJSON_IsArray(command)) {
+		ret[0] = "/bin/sh";
+		ret[1] = "-c";
+		ret[2] = command->valuestring;
+		ret[3] = NULL;
+		return ret[2] && *ret[2];
+	}
+	json_each(e, command)
+		if (e->valuestring && n + 1 < DC_ARGV_MAX)
+			ret[n++] = e->valuestring;
+	ret[n] = NULL;
+	return n > 0;
+}
+
 static int run_command(struct hooks *k, const char *stage, const json *command, struct err *err)
 {
-	const char *argv[256] = { "/bin/sh", "-c", command->valuestring };
+	const char *argv[DC_ARGV_MAX];
 	struct docker_exec x = { .argv = argv, .user = k->s.user, .cwd = k->dc->workspace_folder, .in = -1,
 				 .env = (const char *const *)k->s.env.v, .deadline_ns = k->c->deadline_ns };
 	const char *member = command->string && !streq(command->string, stage) ? command->string : NULL;
-	size_t n = 0;
 	int r;
 
-	if (cJSON_IsArray(command)) {
-		json_each(e, command)
-			if (n + 1 < ARRAY_SIZE(argv))
-				argv[n++] = e->valuestring;
-		argv[n] = NULL;
-	}
-	if (!argv[0] || (!command->child && (!command->valuestring || !*command->valuestring)))
+	if (!dc_hook_argv(command, argv))
 		return 0;
 	progress_note(k->c->progress, "%s", stage);
 	r = exec_drained(k, &x, err);

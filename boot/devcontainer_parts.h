@@ -81,5 +81,9 @@ struct dc_session {
 int dc_session_open(const struct devcontainer *dc, struct docker *d, const char *id, struct dc_session *ret, struct err *err) must_check;
 void dc_session_done(struct dc_session *s);
 
+/* A hook's command: a string is the shell's, a list is taken as it is. False when it is empty. */
+#define DC_ARGV_MAX 256
+bool dc_hook_argv(const json *command, const char *ret[static DC_ARGV_MAX]);
+
 /* A line of the probe's answer that tells of a marker ("marker N STAGE content"). True when the stage counts as done for `key`. */
 bool dc_marker_done(const char *probe, const char *stage, const char *key);

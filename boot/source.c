@@ -7,7 +7,6 @@
 #include <stdbool.h>
 
 #include "base/file.h"
-#include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -116,6 +115,7 @@ char *source_revision(const char *dir)
 /* ---- submodules --------------------------------------------------------------------------------------------------- */
 
 struct update {
+	const struct loop *loop;	/* borrowed, or NULL */
 	uint64_t deadline_ns;
 	unsigned depth;
 	struct err *err;
@@ -124,20 +124,34 @@ struct update {
 
 static int submodules_of(git_repository *repo, struct update *u);
 
-static bool update_late(const struct update *u)
+static bool update_cancelled(const struct update *u)
 {
-	return loop_deadline(0) > u->deadline_ns;
+	return u->loop && loop_cancelled(u->loop);
+}
+
+static bool update_over(const struct update *u)
+{
+	return update_cancelled(u) || loop_deadline(0) > u->deadline_ns;
+}
+
+static int update_failed(struct update *u, const char *name)
+{
+	if (update_cancelled(u))
+		return err_set(u->err, -ECANCELED, "interrupted while fetching submodule %s", name);
+	if (update_over(u))
+		return err_set(u->err, -ETIMEDOUT, "submodule %s: not there within %d minutes", name, SUBMODULES_MS / 60000);
+	return git_fail(u->err, "submodule", name);
 }
 
 static int on_transfer(const git_indexer_progress *stats, void *payload)
 {
-	return update_late(payload) ? -1 : 0;
+	return update_over(payload) ? -1 : 0;
 }
 
 /* SSH by the user's agent; anything else without credentials. */
 static int on_credential(git_credential **ret, const char *url, const char *user, unsigned allowed, void *payload)
 {
-	if (allowed & GIT_CREDENTIAL_SSH_KEY && !update_late(payload))
+	if (allowed & GIT_CREDENTIAL_SSH_KEY && !update_over(payload))
 		return git_credential_ssh_key_from_agent(ret, user ? user : "git");
 	return GIT_EAUTH;
 }
@@ -156,9 +170,7 @@ static int update_one(git_submodule *sm, const char *name, void *payload)
 	options.fetch_opts.callbacks.payload = u;
 	if ((status & GIT_SUBMODULE_STATUS_WD_UNINITIALIZED || !(status & GIT_SUBMODULE_STATUS_IN_WD)) &&
 	    git_submodule_update(sm, 1, &options) < 0) {
-		u->code = update_late(u) ? err_set(u->err, -ETIMEDOUT, "submodule %s: not there within %d minutes", name,
-						   SUBMODULES_MS / 60000)
-					 : git_fail(u->err, "submodule", name);
+		u->code = update_failed(u, name);
 		return -1;
 	}
 	if (git_submodule_open(&inner, sm) == 0 && u->depth < DEPTH_MAX) {
@@ -177,9 +189,9 @@ static int submodules_of(git_repository *repo, struct update *u)
 	return u->code;
 }
 
-int source_submodules(const char *dir, struct err *err)
+int source_submodules(const char *dir, const struct loop *l, struct err *err)
 {
-	struct update u = { .deadline_ns = loop_deadline(SUBMODULES_MS), .err = err };
+	struct update u = { .loop = l, .deadline_ns = loop_deadline(SUBMODULES_MS), .err = err };
 	git_repository *repo = repo_open(dir);
 
 	if (!repo)

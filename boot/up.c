@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -13,6 +12,7 @@
 #include "boot/engine.h"
 #include "boot/image.h"
 #include "boot/service.h"
+#include "boot/source.h"
 #include "boot/status.h"
 
 /* ---- config ------------------------------------------------------------------------------------------------------- */
@@ -113,12 +113,29 @@ int up_node_image(struct step_ctx *c, struct err *err)
 	return e;
 }
 
+/* What cannot be fetched now stays as it is: whether that matters, the build knows. */
+static int submodules_fetch(struct step_ctx *c, const char *dir, struct err *err)
+{
+	struct err e = { 0 };
+	int code = source_submodules(dir, c->loop, &e);
+
+	if (code == -ECANCELED)
+		return err_set(err, code, "%s", err_text(&e));
+	if (code < 0)
+		progress_say(c->progress, "%s", err_text(&e));
+	return 0;
+}
+
 int up_dev_image(struct step_ctx *c, struct err *err)
 {
 	struct run *r = c->run;
+	int e;
 
 	if (!r->dc || r->inside)
 		return 0;
+	e = submodules_fetch(c, r->dc->mount_source, err);
+	if (e < 0)
+		return e;
 	free(steal(&r->dev_image));
 	return devcontainer_image(r->dc, c, &r->dev_image, err);
 }
@@ -128,14 +145,8 @@ int up_dev_image(struct step_ctx *c, struct err *err)
 int up_container(struct step_ctx *c, struct err *err)
 {
 	struct run *r = c->run;
-	char self[256] = "";
 
 	free(steal(&r->dev_id));
-	if (r->inside) {
-		gethostname(self, sizeof(self) - 1);
-		r->dev_id = xstrdup(self);
-		return docker_network_connect(c->docker, r->network, self, json_object(), err);
-	}
 	if (!r->dc)
 		return 0;
 	return devcontainer_start(r->dc, c, r->dev_image, r->network, &r->dev_id, err);

@@ -98,23 +98,23 @@ static void test_submodules(void)
 	struct err e = { 0 };
 	int r;
 
-	is_int(source_submodules(dir, NULL), 0, "outside git there is nothing to do");
-	is_int(source_submodules(repo, NULL), 0, "without submodules there is nothing to do");
+	is_int(source_submodules(dir, NULL, NULL), 0, "outside git there is nothing to do");
+	is_int(source_submodules(repo, NULL, NULL), 0, "without submodules there is nothing to do");
 	if (git("repo", add) | git("repo", "commit -q -m two") | git(".", "clone -q repo clone")) {
 		skip("submodules are checked out", "git does not make them");
 		return;
 	}
 	ok(!file_exists(file), "a plain clone has no submodules");
-	r = source_submodules(clone, &e);
+	r = source_submodules(clone, NULL, &e);
 	if (!ok(r == 0 && file_exists(file), "submodules are checked out"))
 		printf("# %d %s\n", r, err_text(&e));
-	is_int(source_submodules(clone, NULL), 0, "a second time changes nothing");
+	is_int(source_submodules(clone, NULL, NULL), 0, "a second time changes nothing");
 	(void)git("clone", "config submodule.inner.url /nowhere/at/all");
 	autofree char *inner = path_join(dir, "clone/inner"), *modules = path_join(dir, "clone/.git/modules");
 
 	(void)!file_remove_tree(inner, NULL);
 	(void)!file_remove_tree(modules, NULL);
-	r = source_submodules(clone, &e);
+	r = source_submodules(clone, NULL, &e);
 	ok(r < 0 && strstr(err_text(&e), "inner"), "one that cannot be had is named");
 }
 
