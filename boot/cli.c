@@ -35,7 +35,6 @@ static const struct option_row rows[] = {
 	{ "purge", OPTION_BOOL, 0, 'p', AT(purge), NULL, "also remove data and secrets" },
 	{ "all", OPTION_BOOL, 'a', 'a', AT(all), NULL, "also images and caches that were built here" },
 	{ "rebuild", OPTION_BOOL, 0, 'r', AT(rebuild), NULL, "make the images again" },
-	{ "watch", OPTION_BOOL, 'w', 'W', AT(watch), NULL, "show again on every change" },
 	{ "user", OPTION_TEXT, 'u', 'u', AT(user), "NAME", "run as this user" },
 	{ "workdir", OPTION_TEXT, 0, 'w', AT(workdir), "FOLDER", "run in this folder" },
 	{ "print", OPTION_BOOL, 0, 'k', AT(print), NULL, "write it to the standard output" },

@@ -27,7 +27,7 @@ struct options {
 	enum log_level log_level;
 	uint64_t timeout_ms;		/* 0: the command's own */
 	/* by command */
-	bool purge, all, rebuild, watch, no_color;
+	bool purge, all, rebuild, no_color;
 	char *config;			/* --config FILE; owned */
 	char *user, *workdir;		/* exec; owned */
 	bool print, merge;		/* kubeconfig */
@@ -39,8 +39,8 @@ struct run;
 
 struct command {
 	const char *name, *usage, *summary;	/* usage: "[CONFIG] [NAME…]" */
-	/* Options it takes besides the global ones: c --config, r --rebuild, p --purge, a --all, u --user, w --workdir, W
-	 * --watch, k --print and --merge */
+	/* Options it takes besides the global ones: c --config, r --rebuild, p --purge, a --all, u --user, w --workdir,
+	 * k --print and --merge */
 	const char *flags;
 	bool raw_args;				/* stops at the first positional argument: exec's own command follows */
 	int (*run)(struct run *r);		/* exit code */

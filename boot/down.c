@@ -149,6 +149,10 @@ int down_main(struct run *r)
 		log_error("`down` would remove the container it runs in: type it on the host");
 		return EXIT_USAGE;
 	}
+	if (r->opt->all && !r->opt->purge) {
+		log_error("--all goes with --purge: `down --purge --all` also removes the images and caches that were built here");
+		return EXIT_USAGE;
+	}
 	code = run_under_lock(r, "down", "Removing", down_work);
 	if (code == EXIT_DONE && r->opt->purge)
 		(void)!file_remove_tree(r->state_dir, NULL);

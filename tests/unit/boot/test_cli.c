@@ -11,7 +11,7 @@ static const struct command commands[] = {
 	{ "up", "[CONFIG] [NAME…]", "Bring everything up", "rc", false, NULL },
 	{ "down", "", "Remove it", "pa", false, NULL },
 	{ "exec", "COMMAND…", "Run a command", "uw", true, NULL },
-	{ "status", "", "Show", "W", false, NULL },
+	{ "status", "", "Show", "", false, NULL },
 };
 
 static const struct {
