@@ -141,8 +141,7 @@ static const json *own_mount(struct docker *d, const char *path, json **ret)
 
 	if (!id || docker_container_inspect(d, id, ret, NULL) < 0)
 		return NULL;
-	json_each(e, json_get(*ret, "Mounts"))
-	{
+	json_each(e, json_get(*ret, "Mounts")) {
 		const char *to = json_str(e, "Destination", "");
 		size_t n = strlen(to);
 

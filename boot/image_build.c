@@ -75,7 +75,9 @@ static int bases_pull(struct step_ctx *c, const struct build *b, const json *arg
 	struct strv given = { 0 }, refs = { 0 };
 	int r = 0;
 
-	json_each(e, args) if (e->valuestring) strv_addf(&given, "%s=%s", e->string, e->valuestring);
+	json_each(e, args)
+		if (e->valuestring)
+			strv_addf(&given, "%s=%s", e->string, e->valuestring);
 	dockerfile_images(buf_str(&b->dockerfile), &given, &refs);
 	for (size_t i = 0; i < refs.n && r >= 0; i++) {
 		r = image_exists(c->docker, refs.v[i], err);

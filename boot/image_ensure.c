@@ -98,9 +98,8 @@ int image_ensure_as(struct images *m, struct step_ctx *c, const char *name, bool
 		r = image_claim(m, c, p.ref, err);
 		if (r == 0) {
 			r = image_exists(c->docker, p.ref, err);
-			if (r == 0) {
+			if (r == 0)
 				r = make(m, c, &p, depth, err);
-			}
 			image_claim_end(m, p.ref);
 		}
 	}

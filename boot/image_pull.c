@@ -41,8 +41,7 @@ static void pull_show(struct pull *p)
 	int64_t current = 0, total = 0;
 	unsigned done = 0;
 
-	map_foreach(&p->layers, it)
-	{
+	map_foreach(&p->layers, it) {
 		const struct layer *l = it->value;
 
 		done += l->done;
@@ -120,9 +119,10 @@ static const json *auth_find(const json *auths, const char *registry)
 {
 	size_t n = strlen(registry);
 
-	json_each(e, auths) if (streq(e->string, registry)) return e;
 	json_each(e, auths)
-	{
+		if (streq(e->string, registry))
+			return e;
+	json_each(e, auths) {
 		const char *host = host_of(e->string);
 
 		if (strncmp(host, registry, n) == 0 && (!host[n] || host[n] == '/'))

@@ -29,8 +29,9 @@ int image_builders_clear(struct images *m, struct step_ctx *c, const char *name,
 	if (name)
 		strv_addf(&labels, LABEL_RECIPE "=%s", name);
 	r = docker_container_list(c->docker, &labels, &list, err);
-	json_each(e, list) if (r == 0 && (name || builder_is_left(m, e))) r =
-		docker_container_remove(c->docker, json_str(e, "Id", ""), err);
+	json_each(e, list)
+		if (r == 0 && (name || builder_is_left(m, e)))
+			r = docker_container_remove(c->docker, json_str(e, "Id", ""), err);
 	return r;
 }
 
@@ -44,13 +45,12 @@ static int images_remove_pass(struct step_ctx *c, int *ret_left, struct err *err
 	r = docker_image_list(c->docker, LABEL_RECIPE, &list, err);
 	if (r < 0)
 		return r;
-	json_each(e, list)
-	{
-		const json *tags = json_get(e, "RepoTags");
+	json_each(e, list) {
 		bool removed = false;
 
-		json_each(t, tags) if (t->valuestring && !str_starts(t->valuestring, "<none>")) removed |=
-			docker_image_remove(c->docker, t->valuestring, err) == 0;
+		json_each(t, json_get(e, "RepoTags"))
+			if (t->valuestring && !str_starts(t->valuestring, "<none>"))
+				removed |= docker_image_remove(c->docker, t->valuestring, err) == 0;
 		if (!removed)
 			removed = docker_image_remove(c->docker, json_str(e, "Id", ""), err) == 0;
 		gone += removed;
@@ -65,15 +65,14 @@ static int volumes_remove(struct step_ctx *c, struct err *err)
 {
 	autojson json *list = NULL;
 	struct strv labels = { 0 };
-	const json *volumes;
 	int r;
 
 	strv_add(&labels, LABEL_CACHE "=1");
 	r = docker_volume_list(c->docker, &labels, &list, err);
 	strv_done(&labels);
-	volumes = json_get(list, "Volumes") ? json_get(list, "Volumes") : list;
-	json_each(e, volumes) if (r == 0 && json_str(e, "Name", NULL)) r =
-		docker_volume_remove(c->docker, json_str(e, "Name", ""), err);
+	json_each(e, list)
+		if (r == 0 && json_str(e, "Name", NULL))
+			r = docker_volume_remove(c->docker, json_str(e, "Name", ""), err);
 	return r;
 }
 

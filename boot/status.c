@@ -42,7 +42,7 @@ int project_clusters(struct docker *d, const char *project, struct strv *ret, st
 
 		add_once(ret, str_starts(name, "k3d-") ? name + 4 : NULL);
 	}
-	json_each (v, json_get(volumes, "Volumes") ? json_get(volumes, "Volumes") : volumes)
+	json_each (v, volumes)
 		add_once(ret, json_str(v, "Labels['k3d.cluster']", NULL));
 	strv_sort(ret);
 	return 0;
