@@ -281,8 +281,3 @@ bool docker_has_buildkit(const struct docker *d)
 {
 	return d->buildkit;
 }
-
-struct loop *docker_loop(const struct docker *d)
-{
-	return d->loop;
-}

@@ -28,7 +28,6 @@ const char *docker_api(const struct docker *d);		/* "1.41" */
 const char *docker_host(const struct docker *d);	/* as given */
 bool docker_is_podman(const struct docker *d);
 bool docker_has_buildkit(const struct docker *d);	/* Builder-Version: 2 */
-struct loop *docker_loop(const struct docker *d);
 
 /* Any call. path without version ("/containers/json?all=1"). body may be NULL. *ret: parsed answer, or NULL when empty;
  * ret may be NULL. timeout_ms 0: 60 s. */

@@ -368,9 +368,3 @@ void kube_watch_set_idle(struct kube_watch *w, uint64_t idle_ms)
 {
 	w->idle_ms = idle_ms;
 }
-
-void kube_watch_kick(struct kube_watch *w)
-{
-	if (!w->running && !w->calls)
-		watch_schedule(w, 0);
-}

@@ -31,5 +31,3 @@ struct kube_watch *kube_watch_free(struct kube_watch *w);	/* before its kube; re
 /* A connection without a byte for so long is given up, from the next request on; default 90 s (bookmarks come every
  * minute). */
 void kube_watch_set_idle(struct kube_watch *w, uint64_t idle_ms);
-/* Retries now instead of at the end of a back-off: the way to the API server has changed. */
-void kube_watch_kick(struct kube_watch *w);
