@@ -29,5 +29,5 @@ ok $? "an image that nobody has is a failure"
 like "$out" 'nowhere\.invalid/none' "and it is named"
 
 try "the config mended, up repairs" bs up --yes --headless
-is "$(exec_in kubectl get deployment broken --ignore-not-found -o name)" "" "what the config does not name any more goes away"
+try "what the config does not name any more goes away" exec_in kubectl wait --for=delete deployment/broken --timeout=60s
 finish
