@@ -8,8 +8,11 @@
 #include "boot/cluster.h"
 #include "boot/engine.h"
 #include "boot/shell.h"
+#include "boot/state.h"
 #include "boot/step.h"
 #include "boot/up.h"
+
+#define LOCK_MS 5000
 
 static const struct step create_steps[] = {
 	{ "engine", "Container engine", "", up_engine, 2000 },
@@ -52,8 +55,11 @@ static int take_name(struct run *r, const char *name, struct err *err)
 static int create(struct run *r, const char *name)
 {
 	struct err e = { 0 };
+	autoclose int lock = -1;
 	int code = take_name(r, name, &e);
 
+	if (code == 0)
+		code = lock = state_lock(r, "cluster create", LOCK_MS, &e);
 	if (code < 0)
 		return fail(code, &e);
 	if (r->opt->timeout_ms)
@@ -65,14 +71,39 @@ static int create(struct run *r, const char *name)
 	return EXIT_DONE;
 }
 
+/* Only what `cluster create` made is deleted: neither a project's cluster nor another tool's. */
+static int owner_check(struct run *r, const char *name, struct err *err)
+{
+	struct cluster_names n;
+	autojson json *server = NULL;
+	const char *owner;
+	int code;
+
+	cluster_names(name, &n);
+	code = docker_container_inspect(r->docker, n.server, &server, err);
+	if (code < 0)
+		return code == -ENOENT ? 0 : code;
+	owner = json_str(server, "Config.Labels['" LABEL_PROJECT "']", NULL);
+	if (streq(owner, r->id))
+		return 0;
+	if (owner)
+		return err_set(err, -EPERM, "cluster \"%s\" is of project %s: `down --purge` in its folder removes it", name, owner);
+	return err_set(err, -EPERM, "cluster \"%s\" was not made by bootstrap: `k3d cluster delete %s` removes it", name, name);
+}
+
 static int delete(struct run *r, const char *name)
 {
 	struct err e = { 0 };
 	bool changed = false;
+	autoclose int lock = -1;
 	int code = take_name(r, name, &e);
 
 	if (code == 0)
+		code = lock = state_lock(r, "cluster delete", LOCK_MS, &e);
+	if (code >= 0)
 		code = engine_connect(r->loop, &r->docker, &e);
+	if (code == 0)
+		code = owner_check(r, name, &e);
 	if (code == 0)
 		code = cluster_remove(r->docker, name, true, &changed, &e);
 	if (code < 0)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -191,6 +192,19 @@ static void *painter_main(void *arg)
 	return NULL;
 }
 
+/* Signals stay with the main thread. */
+static int painter_start(struct progress *p)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&p->painter, NULL, painter_main, p);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
 /* "12:00:00 name event: text", or without either. */
 static void log_event(struct progress *p, const char *name, const char *event, const char *text)
 {
@@ -276,7 +290,7 @@ struct progress *progress_new(enum progress_mode mode, int fd, const char *log_p
 	p->log_fd = log_path ? open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
 	pthread_mutex_init(&p->mutex, NULL);
 	pthread_cond_init(&p->tick, NULL);
-	if (p->live && pthread_create(&p->painter, NULL, painter_main, p) != 0) {
+	if (p->live && painter_start(p) != 0) {
 		p->live = false;
 		p->mode = PROGRESS_PLAIN;
 	}
