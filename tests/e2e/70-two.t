@@ -3,8 +3,8 @@
 # Two projects side by side, and a cluster alone.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
-mkdir -p "$E2E/other"
-other() { (cd "$E2E/other" && "$BOOTSTRAP" "$@"); }
+mkdir -p "$WORK-other"
+other() { (cd "$WORK-other" && "$BOOTSTRAP" "$@"); }
 id() { jq -r .project; }
 
 try "a second project comes up beside the first" other up --yes --headless
@@ -12,7 +12,7 @@ is "$(other exec curl -s -o /dev/null -w '%{http_code}' http://web)" 200 "its se
 is "$(exec_in curl -s -o /dev/null -w '%{http_code}' http://web)" 200 "the first one's still answers in its own"
 [ "$(other status -o json | jq -r '.services[0].url')" != "$(bs status -o json | jq -r '.services[0].url')" ]
 ok $? "their URLs differ"
-other up "$E2E/other/missing.json" >/dev/null 2>&1
+other up "$WORK-other/missing.json" >/dev/null 2>&1
 is $? 2 "a config that is not there is wrong use"
 try "the second project goes away" other down --purge --headless
 is "$(exec_in curl -s -o /dev/null -w '%{http_code}' http://web)" 200 "the first one has not noticed"
