@@ -49,8 +49,10 @@ static int up_main(struct run *r)
 		return cli_exit_code(code);
 	}
 	code = steps_run(r, up_steps, ARRAY_SIZE(up_steps), &e);
-	if (code < 0)
-		return cli_exit_code(code);
+	if (code == -ECANCELED)
+		log_warn("interrupted: what was made so far stays; `bootstrap up` goes on there, `bootstrap down` removes it");
+	if (code < 0)	/* the input was good: what an engine or API server calls invalid now is a failure */
+		return code == -EINVAL ? EXIT_FAILED : cli_exit_code(code);
 	close(steal_fd(&lock));	/* a shell may stay open for days */
 	up_print(r);
 	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !r->opt->headless && r->dc && !r->inside &&

@@ -38,7 +38,6 @@ static const struct option_row rows[] = {
 	{ "user", OPTION_TEXT, 'u', 'u', AT(user), "NAME", "run as this user" },
 	{ "workdir", OPTION_TEXT, 0, 'w', AT(workdir), "FOLDER", "run in this folder" },
 	{ "print", OPTION_BOOL, 0, 'k', AT(print), NULL, "write it to the standard output" },
-	{ "merge", OPTION_BOOL, 0, 'k', AT(merge), NULL, "merge it into your own kubeconfig" },
 };
 
 struct parser {

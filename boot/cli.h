@@ -30,7 +30,7 @@ struct options {
 	bool purge, all, rebuild, no_color;
 	char *config;			/* --config FILE; owned */
 	char *user, *workdir;		/* exec; owned */
-	bool print, merge;		/* kubeconfig */
+	bool print;			/* kubeconfig */
 	bool version;			/* printed; help is set too */
 	struct strv args;		/* what is left */
 };
@@ -40,7 +40,7 @@ struct run;
 struct command {
 	const char *name, *usage, *summary;	/* usage: "[CONFIG] [NAME…]" */
 	/* Options it takes besides the global ones: c --config, r --rebuild, p --purge, a --all, u --user, w --workdir,
-	 * k --print and --merge */
+	 * k --print */
 	const char *flags;
 	bool raw_args;				/* stops at the first positional argument: exec's own command follows */
 	int (*run)(struct run *r);		/* exit code */

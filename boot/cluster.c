@@ -39,10 +39,14 @@ struct making {
 	json *host_config;				/* owned */
 	struct cluster_port ports[CLUSTER_PORTS];
 	size_t n_ports;
+	char *note;		/* how a node is run on this engine, to be said when one is made; owned */
+	struct strv gone;	/* nodes that the config does not ask for any more */
 };
 
 static void making_done(struct making *m)
 {
+	free(m->note);
+	strv_done(&m->gone);
 	free(m->network_id);
 	free(m->subnet);
 	free(m->gateway);
@@ -285,6 +289,9 @@ static int node_make(struct making *m, const struct node_spec *s, const char *ha
 	int r;
 
 	node_name(m->cluster, s->role, s->index, name);
+	if (m->note)
+		progress_say(m->c->progress, "%s", m->note);
+	free(steal(&m->note));
 	progress_note(m->c->progress, "creating %s", name);
 	r = docker_container_create(m->d, name, node_config(s, hash), &id, err);
 	if (r == 0)
@@ -379,16 +386,65 @@ static int agents_ensure(struct making *m, struct err *err)
 	return 0;
 }
 
+/* Agents beyond the config's number: container now, Node object when the API answers. */
+static int agents_shrink(struct making *m, struct err *err)
+{
+	for (unsigned i = (unsigned)m->run->config.cluster.agents;; i++) {
+		autojson json *info = NULL;
+		char name[64];
+		int r;
+
+		node_name(m->cluster, "agent", i, name);
+		r = docker_container_inspect(m->d, name, &info, err);
+		if (r == -ENOENT || (r == 0 && !streq(json_str(info, "Config.Labels['" LABEL_PROJECT "']", NULL), m->run->id)))
+			return 0;
+		if (r == 0)
+			r = docker_container_remove(m->d, name, err);
+		if (r < 0)
+			return r;
+		m->c->changed = true;
+		strv_add(&m->gone, name);
+	}
+}
+
+static int pod_path_add(void *arg, const json *pod)
+{
+	autofree char *path = kube_path("v1", "Pod", json_str(pod, "metadata.namespace", ""), json_str(pod, "metadata.name", ""));
+
+	strv_addf(arg, "%s?gracePeriodSeconds=0", path);
+	return 0;
+}
+
+/* A node that is gone, and its pods: they would count as available until Kubernetes gives the node up, a minute later. */
+static int node_forget(struct kube *k, const char *name, struct err *err)
+{
+	autofree char *query = xasprintf("/api/v1/pods?fieldSelector=spec.nodeName%%3D%s", name), *node = kube_path("v1", "Node", NULL, name);
+	struct strv pods = { 0 };
+	int r = kube_list(k, query, pod_path_add, &pods, NULL, err);
+
+	for (size_t i = 0; r == 0 && i < pods.n; i++)
+		r = kube_delete(k, pods.v[i], err);
+	strv_done(&pods);
+	return r < 0 ? r : kube_delete(k, node, err);
+}
+
+static int nodes_forget(struct making *m, struct err *err)
+{
+	struct kube *k = m->gone.n ? cluster_kube(m->c, err) : NULL;
+	int r = 0;
+
+	if (m->gone.n && !k)
+		return err && err->code ? err->code : -EIO;
+	for (size_t i = 0; r == 0 && i < m->gone.n; i++)
+		r = node_forget(k, m->gone.v[i], err);
+	kube_free(k);
+	return r;
+}
+
 static int privileges(struct making *m, struct err *err)
 {
-	autofree char *note = NULL;
-	int r;
-
 	m->host_config = json_object();
-	r = engine_node_privileges(m->d, m->run->node_image, m->run->cache_dir, m->host_config, &note, err);
-	if (note)
-		progress_say(m->c->progress, "%s", note);
-	return r;
+	return engine_node_privileges(m->d, m->run->node_image, m->run->cache_dir, m->host_config, &m->note, err);
 }
 
 int cluster_up(struct step_ctx *c, struct err *err)
@@ -410,7 +466,11 @@ int cluster_up(struct step_ctx *c, struct err *err)
 	if (r == 0)
 		r = agents_ensure(&m, err);
 	if (r == 0)
+		r = agents_shrink(&m, err);
+	if (r == 0)
 		r = cluster_wait(&ready, err);
+	if (r == 0)
+		r = nodes_forget(&m, err);
 	if (r < 0)
 		return r;
 	c->summary = xasprintf("%s is ready, API at %s", m.names.context, ready.server_url);

@@ -212,6 +212,8 @@ static void check_service(struct reading *r, const struct yaml *entry, size_t in
 					(long long)s->ports[i]);
 	if (!s->n_ports && (s->ui || s->publish > 0))
 		PROBLEM(r, entry, "service \"%s\" has no ports, so there is nothing to publish", s->name);
+	if (json_bool(s->ingress, "external", false))
+		PROBLEM(r, key_or(entry, "ingress"), "service \"%s\": ingress.external is not there yet; leave it out or false", s->name);
 	check_env(r, entry, s->name);
 }
 
@@ -304,6 +306,8 @@ static void config_read(struct reading *r, const char *workspace)
 	c->images_probe = xstrdup(raw.images.probe);
 	c->images_probe_ms = raw.images.probe_ms;
 	c->network_mode = (enum network_mode)raw.network_mode;
+	if (c->network_mode == NETWORK_FORWARD)
+		PROBLEM(r, yaml_get(r->doc->root, "network"), "network.mode \"forward\" is not there yet; leave it out, or say \"route\"");
 	c->devcontainer = raw.devcontainer;
 	cluster_read(c, &raw);
 	services_read(r, &raw);

@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "net/kube/items.h"
 
-#define CALL_MS		30000
+#define CALL_MS		10000
 #define PAGE_MS		60000	/* of a list */
 #define PAGE_ITEMS	500
 #define TEXT_ACCEPT	"Accept: application/json, */*"	/* kubectl's: the API server refuses text/plain for logs */

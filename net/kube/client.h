@@ -22,7 +22,7 @@ const struct http_endpoint *kube_endpoint(const struct kube *k);
 /* Another token for the requests that start from now on (copied). */
 void kube_set_bearer(struct kube *k, const char *token);
 
-/* Any call; body borrowed. timeout_ms 0: 30 s. *ret may be NULL when the answer was not JSON. */
+/* Any call; body borrowed. timeout_ms 0: 10 s. *ret may be NULL when the answer was not JSON. */
 int kube_call(struct kube *k, const char *method, const char *path, const char *content_type, const json *body,
 	      uint64_t timeout_ms, json **ret, struct err *err) must_check;
 int kube_get(struct kube *k, const char *path, json **ret, struct err *err) must_check;	/* *ret is never NULL after 0 */
