@@ -329,10 +329,13 @@ static int node_keep(struct making *m, const char *name, const char *hash, char 
 		return r < 0 ? r : 0;
 	}
 	*ret_id = xstrdup(json_str(info, "Id", name));
-	if (json_bool(info, "State.Running", false))
+	if (json_bool(info, "State.Running", false) && !json_bool(info, "State.Paused", false))
 		return 1;
 	m->c->changed = true;
-	r = docker_container_start(m->d, *ret_id, err);
+	if (json_bool(info, "State.Paused", false))
+		r = docker_container_unpause(m->d, *ret_id, err);
+	else
+		r = docker_container_start(m->d, *ret_id, err);
 	if (r < 0) {	/* half made, or its network is gone */
 		free(steal(ret_id));
 		r = docker_container_remove(m->d, name, err);

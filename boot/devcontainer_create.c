@@ -217,14 +217,13 @@ static int drop_lost_networks(struct step_ctx *c, const char *id, const json *in
 
 static int start(struct step_ctx *c, const char *id, const json *inspect, struct err *err)
 {
-	autofree char *unpause = xasprintf("/containers/%s/unpause", id);
 	int r;
 
-	if (json_bool(inspect, "State.Paused", false))
-		return docker_call(c->docker, "POST", unpause, NULL, 0, NULL, err);
-	if (json_bool(inspect, "State.Running", false))
+	if (json_bool(inspect, "State.Running", false) && !json_bool(inspect, "State.Paused", false))
 		return 0;
 	c->changed = true;
+	if (json_bool(inspect, "State.Paused", false))
+		return docker_container_unpause(c->docker, id, err);
 	progress_note(c->progress, "starting the container");
 	r = drop_lost_networks(c, id, inspect, err);
 	if (r == 0)

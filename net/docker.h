@@ -39,6 +39,8 @@ int docker_container_create(struct docker *d, const char *name, json *config, ch
 int docker_container_inspect(struct docker *d, const char *id, json **ret, struct err *err) must_check;
 /* 0 when it runs already. */
 int docker_container_start(struct docker *d, const char *id, struct err *err) must_check;
+/* Of a paused one: it goes on where it was. */
+int docker_container_unpause(struct docker *d, const char *id, struct err *err) must_check;
 int docker_container_stop(struct docker *d, const char *id, unsigned grace_s, struct err *err) must_check;
 /* By force, with its anonymous volumes; 0 when absent. */
 int docker_container_remove(struct docker *d, const char *id, struct err *err) must_check;

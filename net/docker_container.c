@@ -50,6 +50,11 @@ int docker_container_start(struct docker *d, const char *id, struct err *err)
 	return container_call(d, "POST", id, "/start", NULL, 0, NULL, err);
 }
 
+int docker_container_unpause(struct docker *d, const char *id, struct err *err)
+{
+	return container_call(d, "POST", id, "/unpause", NULL, 0, NULL, err);
+}
+
 int docker_container_stop(struct docker *d, const char *id, unsigned grace_s, struct err *err)
 {
 	autofree char *suffix = xasprintf("/stop?t=%u", grace_s);

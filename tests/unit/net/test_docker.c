@@ -183,6 +183,7 @@ static void test_calls(void)
 	       { "GET /containers/hang/json", FAKE_HANG },
 	       { "GET /containers/cut/json", FAKE_CUT, 200, "{\"Id\"" },
 	       { "POST /containers/x/start", FAKE_REPLY, 304, "" },
+	       { "POST /containers/x/unpause", FAKE_REPLY, 204, "" },
 	       { "POST /containers/port/start", FAKE_REPLY, 500, "{\"message\":\"port is already allocated\"}" },
 	       { "POST /containers/create", FAKE_REPLY, 201, "{\"Id\":\"abc\",\"Warnings\":[]}" },
 	       { "DELETE /containers/gone", FAKE_REPLY, 404, "{\"message\":\"No such container: gone\"}" },
@@ -207,6 +208,7 @@ static void test_calls(void)
 	is_int(docker_container_inspect(d, "cut", NULL, &err), -ECONNRESET, "a cut one -ECONNRESET");
 	is_int(docker_call(d, "GET", "/containers/hang/json", NULL, 50, NULL, &err), -ETIMEDOUT, "a hang -ETIMEDOUT");
 	is_int(docker_container_start(d, "x", &err), 0, "a running container is started");
+	is_int(docker_container_unpause(d, "x", &err), 0, "a paused one goes on");
 	is_int(docker_container_start(d, "port", &err), -EAGAIN, "500 is -EAGAIN");
 	is_str(err.msg, "port is already allocated", "with its message");
 	json_set_str(config, "Image", "i");
