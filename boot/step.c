@@ -191,12 +191,32 @@ static void task_start(struct task *t)
 	sched_stop(t->s, t->code, &t->err);
 }
 
+static bool is_over(const struct run *r)
+{
+	return r->deadline_ns && loop_deadline(0) >= r->deadline_ns;
+}
+
+/* With the mutex held. */
+static void stop_late(struct sched *s)
+{
+	struct err err = { 0 };
+
+	s->late = !s->cause;
+	sched_stop(s, err_set(&err, -ETIMEDOUT, "the time for this command is over"), &err);
+}
+
+/* What runs at the deadline has a moment to tell what it waited for; nothing new begins. */
 static void start_ready(struct sched *s)
 {
 	pthread_mutex_lock(&s->mutex);
-	for (size_t i = 0; i < s->n && !s->cause; i++)
-		if (s->tasks[i].state == STEP_WAITING && (s->tasks[i].needs & ~s->done) == 0)
+	for (size_t i = 0; i < s->n && !s->cause; i++) {
+		if (s->tasks[i].state != STEP_WAITING || (s->tasks[i].needs & ~s->done))
+			continue;
+		if (is_over(s->r))
+			stop_late(s);
+		else
 			task_start(&s->tasks[i]);
+	}
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -223,7 +243,6 @@ static void stop_for(struct sched *s, int code, const char *why)
 
 	pthread_mutex_lock(&s->mutex);
 	(void)err_set(&err, code, "%s", why);
-	s->late |= code == -ETIMEDOUT && !s->cause;
 	sched_stop(s, code, &err);
 	pthread_mutex_unlock(&s->mutex);
 }
@@ -253,8 +272,11 @@ static void wait_for_event(struct sched *s)
 		abort();
 	if (loop_cancelled(s->r->loop))
 		stop_for(s, -ECANCELED, "interrupted");
-	else if (r == 0 && wait_ms(s) == 0)
-		stop_for(s, -ETIMEDOUT, "the time for this command is over");
+	else if (r == 0 && wait_ms(s) == 0) {
+		pthread_mutex_lock(&s->mutex);
+		stop_late(s);
+		pthread_mutex_unlock(&s->mutex);
+	}
 }
 
 static void sched_loop(struct sched *s)

@@ -229,9 +229,21 @@ static void test_late(void)
 	static const struct step steps[] = { { "deaf", "Deaf", "", step_deaf, 0 } };
 	struct err err;
 
-	run.deadline_ns = loop_deadline(1);
+	run.deadline_ns = loop_deadline(200);
 	is_int(go(steps, 1, &err), -ETIMEDOUT, "a step that does not look at the deadline is ended");
 	ok(strstr(shown, "deaf failed after") && strstr(shown, ": the time for this command is over"), "and why is said");
+	run.deadline_ns = 0;
+}
+
+static void test_over(void)
+{
+	static const struct step steps[] = { { "a", "First", "", step_a, 0 } };
+	struct err err;
+
+	run.deadline_ns = loop_deadline(0);
+	is_int(go(steps, 1, &err), -ETIMEDOUT, "after the deadline nothing begins");
+	is_str(trace, "", "no step ran");
+	is_str(err_text(&err), "the time for this command is over", "and why is said");
 	run.deadline_ns = 0;
 }
 
@@ -243,5 +255,6 @@ int main(void)
 	test_signal();
 	test_deadline();
 	test_late();
+	test_over();
 	return tap_done();
 }
