@@ -85,7 +85,7 @@ static void check_engine(struct doctor *d)
 {
 	struct err err = { 0 };
 	struct docker *docker = NULL;
-	int code = engine_connect(d->r->loop, &docker, &err);
+	int code = engine_reach(d->r->loop, &docker, &err);
 
 	if (code < 0) {
 		doctor_report(d, "engine", DOCTOR_BAD, engine_fix(code), "%s", err_text(&err));

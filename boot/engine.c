@@ -93,7 +93,7 @@ struct docker *engine_open(struct loop *l, const struct options *o, struct progr
 	return d;
 }
 
-int engine_connect(struct loop *l, struct docker **d, struct err *err)
+int engine_reach(struct loop *l, struct docker **d, struct err *err)
 {
 	autofree char *host = NULL, *tls_dir = NULL;
 	struct err mine = { 0 };
@@ -108,6 +108,14 @@ int engine_connect(struct loop *l, struct docker **d, struct err *err)
 		return r;
 	*d = docker_open(l, host, tls_dir, OPEN_MS, err);
 	return *d ? 0 : err->code;
+}
+
+int engine_connect(struct loop *l, struct docker **d, struct err *err)
+{
+	struct err mine = { 0 };
+	int r = engine_reach(l, d, err ? err : &mine);
+
+	return r < 0 ? engine_missing(r, err ? err : &mine) : r;
 }
 
 /* ---- paths, seen from the engine's host ---- */

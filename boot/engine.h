@@ -20,7 +20,8 @@ int engine_find(struct loop *l, char **ret_host, char **ret_tls_dir, struct err 
 struct docker *engine_open(struct loop *l, const struct options *o, struct progress *p, struct err *err);
 
 /* Opens the engine that there is, unless *d is open already; nothing is installed. */
-int engine_connect(struct loop *l, struct docker **d, struct err *err) must_check;
+int engine_connect(struct loop *l, struct docker **d, struct err *err) must_check;	/* without one: -ENOPKG */
+int engine_reach(struct loop *l, struct docker **d, struct err *err) must_check;	/* the same, with the cause as code */
 
 /* Host configuration that a Kubernetes node needs: Privileged, or, where the engine answers "unable to apply caps" to that,
  * explicit capabilities, paths and mounts (CapAdd ALL, CapDrop SYS_RESOURCE, …). Chosen by trying with `image` once (a

@@ -141,7 +141,7 @@ static int socket_error(int code, const char *path, struct err *err)
 	case -ENOENT:
 	case -ENOTDIR:
 		return err_set(err, -ENOENT,
-			       "there is no container engine (no socket %s): install one, or run again with --yes", path);
+			       "there is no container engine (no socket %s): install one, or let `bootstrap up --yes` do it", path);
 	case -EACCES:
 	case -EPERM:
 		return err_set(err, -EPERM,

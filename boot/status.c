@@ -12,6 +12,8 @@
 #include "boot/service.h"
 #include "net/kube/client.h"
 
+#define KUBE_MS 3000	/* a status is wanted now; a cluster that takes longer is told as unreachable */
+
 /* ---- what belongs to the project ---------------------------------------------------------------------------------- */
 
 static void add_once(struct strv *l, const char *s)
@@ -72,6 +74,11 @@ int project_devcontainer(struct run *r, struct docker *d, char **ret_id, bool *r
 
 /* ---- collecting --------------------------------------------------------------------------------------------------- */
 
+static const char *container_state(const json *info)
+{
+	return json_bool(info, "State.Paused", false) ? "paused" : json_bool(info, "State.Running", false) ? "running" : "stopped";
+}
+
 static void collect_devcontainer(struct run *r, json *status)
 {
 	json *o = json_set(status, "devcontainer", json_object());
@@ -115,7 +122,7 @@ static void collect_cluster(struct run *r, json *status, const char *cluster)
 	cluster_names(cluster, &n);
 	json_set_str(o, "name", cluster);
 	x = docker_container_inspect(r->docker, n.server, &server, NULL);
-	json_set_str(o, "state", x < 0 ? "absent" : json_bool(server, "State.Running", false) ? "running" : "stopped");
+	json_set_str(o, "state", x < 0 ? "absent" : container_state(server));
 	if (x < 0)
 		return;
 	free(r->server_id);
@@ -131,7 +138,7 @@ static void collect_nodes(struct kube *k, json *cluster)
 	autojson json *nodes = NULL;
 	struct err e = { 0 };
 
-	if (kube_get(k, "/api/v1/nodes", &nodes, &e) < 0) {
+	if (kube_call(k, "GET", "/api/v1/nodes", NULL, NULL, KUBE_MS, &nodes, &e) < 0) {
 		json_set_str(cluster, "state", "unreachable");
 		json_set_str(cluster, "reason", err_text(&e));
 		return;
@@ -171,6 +178,9 @@ static void service_entry(json *list, const json *dep, const struct cluster_port
 		}
 }
 
+#define DEPLOYMENTS "/apis/apps/v1/namespaces/" SERVICE_NAMESPACE \
+		    "/deployments?labelSelector=app.kubernetes.io%2Fpart-of%3Dfirestream"
+
 static void collect_services(struct run *r, struct kube *k, json *status)
 {
 	struct cluster_port ports[CLUSTER_PORTS];
@@ -178,8 +188,7 @@ static void collect_services(struct run *r, struct kube *k, json *status)
 	json *list = json_set(status, "services", json_array());
 	autojson json *deps = NULL;
 
-	if (kube_get(k, "/apis/apps/v1/namespaces/" SERVICE_NAMESPACE "/deployments?labelSelector=app.kubernetes.io%2Fpart-of%3Dfirestream",
-		     &deps, NULL) < 0)
+	if (kube_call(k, "GET", DEPLOYMENTS, NULL, NULL, KUBE_MS, &deps, NULL) < 0)
 		return;
 	json_each (d, json_get(deps, "items"))
 		service_entry(list, d, ports, n < 0 ? 0 : n);
@@ -222,7 +231,8 @@ int status_collect(struct run *r, json **ret, struct err *err)
 		k = cluster_kube(&c, NULL);
 	if (k) {
 		collect_nodes(k, json_get(status, "cluster"));
-		collect_services(r, k, status);
+		if (!streq(json_str(status, "cluster.state", ""), "unreachable"))
+			collect_services(r, k, status);
 		kube_free(k);
 	}
 	if (!json_get(status, "services"))
@@ -264,6 +274,22 @@ void status_print(const json *status)
 	status_print_services(status);
 }
 
+/* Without an engine nothing is known, but what reads JSON gets JSON. */
+static void status_print_unknown(const struct run *r, const struct err *why)
+{
+	autojson json *status = json_object();
+	autofree char *text = NULL;
+	json *engine;
+
+	json_set_str(status, "project", r->id);
+	json_set_str(status, "workspace", r->host_workspace);
+	engine = json_set(status, "engine", json_object());
+	json_set_str(engine, "state", "unreachable");
+	json_set_str(engine, "reason", err_text(why));
+	text = json_pretty(status);
+	printf("%s\n", text);
+}
+
 static bool all_up(const json *status)
 {
 	bool up = streq(json_str(status, "cluster.state", ""), "running");
@@ -285,6 +311,8 @@ int status_main(struct run *r)
 
 	if (x < 0) {
 		log_error("%s", err_text(&e));
+		if (r->opt->output == OUTPUT_JSON)
+			status_print_unknown(r, &e);
 		return cli_exit_code(x);
 	}
 	if (r->opt->output == OUTPUT_JSON) {
