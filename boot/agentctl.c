@@ -16,6 +16,7 @@
 #define ACCOUNT_NAMESPACE "kube-system"
 #define TOKEN_SECONDS 86400	/* the agent renews it by itself long before */
 #define START_MS 30000
+#define START_MARGIN_MS 2000	/* in which the agent tells why it is not ready */
 
 /* ---- credential --------------------------------------------------------------------------------------------------- */
 
@@ -301,12 +302,17 @@ int agent_check(struct docker *d, const char *dev_id, const char *target, struct
 static int agent_start(struct step_ctx *c, struct err *err)
 {
 	auto(buf) struct buf out = BUF_INIT(1 << 16);
-	const char *const args[] = { "start", "--config", AGENT_CONFIG, NULL };
+	uint64_t now = loop_deadline(0), ms = START_MS;
+	char timeout[32];
+	const char *const args[] = { "start", "--config", AGENT_CONFIG, "--timeout", timeout, NULL };
 	int r;
 
+	if (c->deadline_ns != UINT64_MAX)
+		ms = MIN(ms, c->deadline_ns > now ? (c->deadline_ns - now) / 1000000 : 0);
+	snprintf(timeout, sizeof(timeout), "%llums", (unsigned long long)MAX(ms, UINT64_C(1)));
 	progress_note(c->progress, "starting the agent");
-	r = agent_exec(c->docker, c->run->dev_id, args, &out, START_MS, err);
-	return r > 0 ? err_set(err, -EIO, "the agent did not start: %.400s", buf_str(&out)) : r;
+	r = agent_exec(c->docker, c->run->dev_id, args, &out, ms + START_MARGIN_MS, err);
+	return r > 0 ? err_set(err, r == EXIT_TIMEOUT ? -ETIMEDOUT : -EIO, "%.400s", buf_str(&out)) : r;
 }
 
 /* Nothing to do for an agent that runs and is in sync. */
