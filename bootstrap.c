@@ -120,6 +120,16 @@ static int run_command(const struct command *c, const struct options *o)
 	return code;
 }
 
+/* A result that did not get out (a full disk) is a failure. */
+static int output_close(int code)
+{
+	if ((fflush(stdout) == EOF || ferror(stdout)) && errno != EBADF && errno != EPIPE) {
+		log_error("cannot write the output: %m");
+		return code == EXIT_DONE ? EXIT_FAILED : code;
+	}
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command = NULL;
@@ -138,5 +148,5 @@ int main(int argc, char **argv)
 		code = run_command(command, &o);
 	}
 	options_done(&o);
-	return code;
+	return output_close(code);
 }
