@@ -181,7 +181,7 @@ fuzz-bins: $(FUZZ_BIN)
 FUZZ_SECONDS ?= 60
 fuzz:
 	$(Q)$(MAKE) --no-print-directory BUILD=fuzz CC=clang fuzz-bins
-	$(Q)tests/fuzz/run $(O)/fuzz/fuzz $(FUZZ_SECONDS)
+	$(Q)tests/fuzz/run $(O)/fuzz/fuzz/fuzz $(FUZZ_SECONDS)
 
 asan:
 	$(Q)$(MAKE) --no-print-directory BUILD=asan unit replay
