@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bootstrap: program 1. The commands, and flow 1, the steps of `up`, as tables; everything else is a feature in boot/. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -130,6 +131,14 @@ static int output_close(int code)
 	return code;
 }
 
+/* A standard stream that the caller closed would be the number of our next socket. */
+static void streams_open(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			_exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command = NULL;
@@ -137,6 +146,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int code;
 
+	streams_open();
 	code = cli_parse(argc, argv, commands, ARRAY_SIZE(commands), &command, &o, &e);
 	if (code < 0) {
 		log_error("%s", err_text(&e));

@@ -31,6 +31,7 @@ is "$(exec_in dig +noall +comments nothing.default.svc.cluster.local | grep -c N
 exec_in sh -c 'exit 7'
 is $? 7 "exec passes the exit code on"
 is "$(echo hello | exec_in cat)" hello "exec passes standard input on"
+is "$(exec_in cat <&- && echo ended)" ended "exec goes without standard input"
 like "$(exec_in kubectl version 2>&1)" 'Server Version: v1\.' "kubectl works in the dev container"
 like "$(exec_in sh -c 'helm version --short || true' 2>&1)" '^v3|not found' "helm is there, where the node has it"
 
