@@ -48,7 +48,9 @@ int cluster_stop(struct docker *d, const char *cluster, bool *ret_changed, struc
 	json_each (n, nodes) {
 		struct err e = { 0 };
 
-		if (!streq(json_str(n, "State", ""), "running"))
+		const char *state = json_str(n, "State", "");
+
+		if (!streq(state, "running") && !streq(state, "paused") && !streq(state, "restarting"))
 			continue;
 		*ret_changed = true;
 		keep_first(&first, err, docker_container_stop(d, json_str(n, "Id", ""), STOP_GRACE_S, &e), &e);

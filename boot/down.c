@@ -46,7 +46,7 @@ static int devcontainer_stop(struct removing *x, bool remove, struct err *err)
 	x->changed |= remove || running;
 	if (remove)
 		return docker_container_remove(x->r->docker, id, err);
-	return running ? docker_container_stop(x->r->docker, id, STOP_GRACE_S, err) : 0;
+	return docker_container_stop(x->r->docker, id, STOP_GRACE_S, err);	/* a paused one too; a stopped one stays */
 }
 
 /* The user's kubeconfig may hold our entries (`bootstrap kubeconfig`). */

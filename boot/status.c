@@ -298,7 +298,7 @@ static bool all_up(const json *status)
 		up &= json_bool(n, "ready", false);
 	json_each (s, json_get(status, "services"))
 		up &= streq(json_str(s, "state", ""), "available");
-	if (streq(json_str(status, "devcontainer.state", ""), "running"))
+	if (!streq(json_str(status, "devcontainer.state", ""), "absent"))
 		up &= json_bool(status, "agent.ready", false);
 	return up;
 }

@@ -25,8 +25,9 @@ out=$(bs upp 2>&1 </dev/null)
 is $? 2 "a command that is not there ends with 2"
 like "$out" '"up"' "and names the nearest"
 out=$(DOCKER_HOST=unix:///nowhere/docker.sock bs status 2>&1 </dev/null)
-[ $? != 0 ]
-ok $? "an engine that is not there is a failure"
+is $? 3 "an engine that is not there is a missing prerequisite"
 like "$out" '/nowhere/docker\.sock' "and the sentence names the socket"
+bs --help >/dev/full 2>/dev/null
+is $? 1 "an output that is lost is a failure"
 is "$(engine_objects)" "$before" "nothing was touched"
 finish
