@@ -45,10 +45,8 @@ static int up_main(struct run *r)
 
 	if (code == 0)
 		code = lock = state_lock(r, "up", LOCK_MS, &e);
-	if (code < 0) {
-		log_error("%s", err_text(&e));
-		return cli_exit_code(code);
-	}
+	if (code < 0)
+		return cli_fail(code, &e);
 	code = steps_run(r, up_steps, ARRAY_SIZE(up_steps), &e);
 	if (code == -ECANCELED)
 		log_warn("interrupted: what was made so far stays; `bootstrap up` goes on there, `bootstrap down` removes it");

@@ -315,6 +315,15 @@ int cli_exit_code(int code)
 	}
 }
 
+int cli_fail(int code, const struct err *err)
+{
+	struct str rest = str_from(err_text(err)), line;
+
+	while (str_split(&rest, '\n', &line))
+		log_error("%.*s", STR_ARG(line));
+	return cli_exit_code(code);
+}
+
 static void on_input(struct io *io, unsigned events)
 {
 	io_stop(io);

@@ -56,5 +56,7 @@ void options_done(struct options *o);
 /* EXIT_TIMEOUT for -ETIMEDOUT, EXIT_INTERRUPTED for -ECANCELED, EXIT_PREREQUISITE for -ENOPKG, EXIT_USAGE for -EINVAL, else
  * EXIT_FAILED. */
 int cli_exit_code(int code);
+/* Logs the error, each line of its message as one, and returns its exit code. */
+int cli_fail(int code, const struct err *err);
 /* Asks "TEXT [Y/n] " on the terminal; yes when o->yes; no without a terminal, when headless, or once l is cancelled. */
 bool cli_agree(struct loop *l, const struct options *o, const char *text);

@@ -156,10 +156,13 @@ int cluster_node_port(const char *service, const int *taken, size_t n)
 
 static bool port_is_free(int port)
 {
+	const int on = 1;
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	return fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+		/* connections that are just ending do not count, a listener does */
+	return fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	       bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
 /* Chosen for another service already, or named for one in the config. */
@@ -210,7 +213,8 @@ static char *ports_wanted(const struct config *c)
 	return buf_steal(&b);
 }
 
-static void ports_plan(struct making *m, unsigned attempt)
+/* -EADDRINUSE when a port that the config names is taken. */
+static int ports_plan(struct making *m, unsigned attempt, struct err *err)
 {
 	const struct config *c = &m->run->config;
 	int taken[CLUSTER_PORTS];
@@ -225,9 +229,13 @@ static void ports_plan(struct making *m, unsigned attempt)
 			continue;
 		snprintf(p->service, sizeof(p->service), "%s", s->name);
 		p->node_port = cluster_node_port(s->name, taken, m->n_ports);
+		if (s->publish > 0 && !m->run->inside && !port_is_free(first))
+			return err_set(err, -EADDRINUSE, "port %d, at which service \"%s\" is to be published, is taken by another program on "
+				       "this machine", first, s->name);
 		p->host_port = s->publish > 0 ? first : port_pick(m, first, attempt);
 		taken[m->n_ports++] = p->node_port;
 	}
+	return 0;
 }
 
 int cluster_ports(struct docker *d, const char *server_id, struct cluster_port ret[static CLUSTER_PORTS], struct err *err)
@@ -354,7 +362,9 @@ static int server_ensure(struct making *m, struct err *err)
 	node_hash(&s, wanted, hash);
 	r = node_keep(m, m->names.server, hash, &id, err);
 	for (unsigned attempt = 0; r == 0; attempt++) {
-		ports_plan(m, attempt);
+		r = ports_plan(m, attempt, err);
+		if (r < 0)
+			break;
 		s = spec_of(m, "server", 0);
 		s.api_port = api_port_choose(m, attempt);
 		r = node_make(m, &s, hash, &id, err);

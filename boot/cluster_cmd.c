@@ -20,12 +20,6 @@ static const struct step create_steps[] = {
 	{ "cluster", "Kubernetes cluster", "node-image", cluster_up, 8000 },
 };
 
-static int fail(int code, const struct err *e)
-{
-	log_error("%s", err_text(e));
-	return cli_exit_code(code);
-}
-
 /* The project of a lone cluster is its name, so that it is found from any folder and is not part of the folder's own project. */
 static int take_name(struct run *r, const char *name, struct err *err)
 {
@@ -61,7 +55,7 @@ static int create(struct run *r, const char *name)
 	if (code == 0)
 		code = lock = state_lock(r, "cluster create", LOCK_MS, &e);
 	if (code < 0)
-		return fail(code, &e);
+		return cli_fail(code, &e);
 	if (r->opt->timeout_ms)
 		r->config.cluster.timeout_ms = r->opt->timeout_ms;
 	code = steps_run(r, create_steps, ARRAY_SIZE(create_steps), &e);
@@ -107,7 +101,7 @@ static int delete(struct run *r, const char *name)
 	if (code == 0)
 		code = cluster_remove(r->docker, name, true, &changed, &e);
 	if (code < 0)
-		return fail(code, &e);
+		return cli_fail(code, &e);
 	(void)!file_remove_tree(r->state_dir, NULL);
 	if (!changed)
 		fprintf(stderr, "there was no cluster \"%s\"\n", name);
@@ -123,7 +117,7 @@ static int list(struct run *r)
 	if (code == 0)
 		code = cluster_list(r->docker, &clusters, &e);
 	if (code < 0)
-		return fail(code, &e);
+		return cli_fail(code, &e);
 	if (r->opt->output == OUTPUT_JSON) {
 		autofree char *text = json_pretty(clusters);
 

@@ -24,10 +24,8 @@ int kubeconfig_main(struct run *r)
 		config = kubeconfig_parse(own, text.data, text.len, &e);
 		code = config ? kubeconfig_merge(user, config, true, &e) : e.code;
 	}
-	if (code < 0) {
-		log_error("%s", err_text(&e));
-		return cli_exit_code(code);
-	}
+	if (code < 0)
+		return cli_fail(code, &e);
 	printf("context %s is in %s, and current\n", json_str(config, "current-context", "?"), user);
 	return EXIT_DONE;
 }

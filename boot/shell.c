@@ -10,12 +10,6 @@
 #include "boot/engine.h"
 #include "boot/status.h"
 
-static int fail(int code, const struct err *e)
-{
-	log_error("%s", err_text(e));
-	return cli_exit_code(code);
-}
-
 /* Engine, devcontainer.json, running container: what shell and exec need. */
 static int find_container(struct run *r, struct devcontainer *dc, char **ret_id, struct err *err)
 {
@@ -41,7 +35,7 @@ static int exec_in(struct run *r, const char *const *argv)
 	if (code == 0)
 		code = devcontainer_exec(&dc, r->docker, id, argv, r->opt->user, r->opt->workdir, &e);
 	devcontainer_done(&dc);
-	return code < 0 ? fail(code, &e) : code;
+	return code < 0 ? cli_fail(code, &e) : code;
 }
 
 int shell_main(struct run *r)
