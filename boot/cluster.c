@@ -160,7 +160,7 @@ static bool port_is_free(int port)
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-		/* connections that are just ending do not count, a listener does */
+	/* connections that are just ending do not count, a listener does */
 	return fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
 	       bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
 }
