@@ -4,11 +4,13 @@
 #include <errno.h>
 
 #include "agent/answer.h"
+#include "agent/cache.h"
 #include "agent/cluster.h"
 #include "agent/dnstcp.h"
 #include "agent/exchange.h"
 #include "agent/split.h"
 #include "agent/upstreams.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/sock.h"
@@ -41,6 +43,16 @@ static void answer_local(struct dns *d, const struct dns_peer *peer, size_t n)
 {
 	d->stats.local++;
 	dns_send(d, peer, d->out, n);
+}
+
+/* What the upstreams said not long ago. */
+static bool answer_cached(struct dns *d, const struct dns_peer *peer, const struct dns_query *q)
+{
+	size_t n = cache_serve(d->cache, q, loop_now(d->agent->loop), d->out, dns_peer_limit(peer, q));
+
+	if (n)
+		dns_send(d, peer, d->out, n);
+	return n > 0;
 }
 
 static void forward(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *cluster_zone)
@@ -77,7 +89,8 @@ static void dispatch(struct dns *d, const struct dns_peer *peer, const struct dn
 			answer_local(d, peer, answer_away(q, &zone, c->serial, d->out));
 		break;
 	case SPLIT_EXTERNAL:
-		forward(d, peer, q, NULL);
+		if (!answer_cached(d, peer, q))
+			forward(d, peer, q, NULL);
 		break;
 	case SPLIT_LOCALHOST:
 		answer_local(d, peer, answer_localhost(q, d->out));
@@ -139,6 +152,8 @@ void dns_upstreams_changed(struct dns *d)
 {
 	struct upstream *order[UPSTREAMS_MAX];
 
+	if (d)
+		cache_flush(d->cache);
 	for (struct exchange *x = d ? d->exchanges : NULL, *next; x; x = next) {
 		next = x->next;
 		if (!x->cluster)
@@ -150,8 +165,7 @@ void dns_conn_gone(struct dns *d, const struct dnstcp_conn *conn)
 {
 	for (struct exchange *x = d->exchanges, *next; x; x = next) {
 		next = x->next;
-		if (x->peer.conn == conn)
-			exchange_free(x);
+		exchange_conn_gone(x, conn);
 	}
 }
 
@@ -160,10 +174,13 @@ void dns_conn_gone(struct dns *d, const struct dnstcp_conn *conn)
 int dns_start(struct agent *a, struct err *err)
 {
 	struct dns *d = a->dns = xcalloc(1, sizeof(*d));
+	uint8_t seed[CACHE_SEED];
 	char text[HOSTPORT_STRLEN];
 	int r, size = 1 << 20;
 
 	d->agent = a;
+	random_bytes(seed, sizeof(seed));
+	d->cache = cache_new(DNS_CACHE_BYTES, DNS_CACHE_ENTRIES, seed);
 	d->udp = sock_udp_bind(&a->config.listen, err);
 	if (d->udp < 0)
 		return d->udp;
@@ -191,7 +208,22 @@ void dns_stop(struct agent *a)
 	if (d->udp >= 0)
 		close(d->udp);
 	free(d->batch);
+	cache_free(d->cache);
 	free(steal(&a->dns));
+}
+
+static json *cache_json(const struct cache_stats *s)
+{
+	json *o = json_object();
+
+	json_set_int(o, "hits", (int64_t)s->hits);
+	json_set_int(o, "negative_hits", (int64_t)s->negative_hits);
+	json_set_int(o, "failure_hits", (int64_t)s->failure_hits);
+	json_set_int(o, "misses", (int64_t)s->misses);
+	json_set_int(o, "entries", (int64_t)s->entries);
+	json_set_int(o, "bytes", (int64_t)s->bytes);
+	json_set_int(o, "evictions", (int64_t)s->evictions);
+	return o;
 }
 
 void dns_status(struct agent *a, json *o)
@@ -208,8 +240,10 @@ void dns_status(struct agent *a, json *o)
 	json_set_int(j, "local", (int64_t)d->stats.local);
 	json_set_int(j, "cluster", (int64_t)d->stats.cluster);
 	json_set_int(j, "external", (int64_t)d->stats.external);
+	json_set_int(j, "coalesced", (int64_t)d->stats.coalesced);
 	json_set_int(j, "failures", (int64_t)d->stats.failures);
 	json_set_int(j, "overload", (int64_t)d->stats.overload);
 	json_set_int(j, "dropped", (int64_t)d->stats.dropped);
 	json_set_int(j, "in_flight", d->in_flight);
+	json_set(j, "cache", cache_json(cache_stats(d->cache)));
 }

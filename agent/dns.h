@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dns: the stub on loopback: UDP and TCP listeners, and what becomes of a question.
  *
- * A question is answered by ourselves (localhost, the cluster away, nonsense), or becomes an exchange with the cluster's
- * DNS or the original upstreams. At most DNS_IN_FLIGHT_MAX exchanges at a time: beyond, SERVFAIL at once. */
+ * A question is answered by ourselves (localhost, the cluster away, nonsense), from the cache of what the original upstreams
+ * said, or becomes an exchange with the cluster's DNS or these upstreams. At most DNS_IN_FLIGHT_MAX exchanges at a time: beyond, SERVFAIL at once. */
 #pragma once
 
 #include <netinet/in.h>
@@ -13,7 +13,11 @@
 
 #define DNS_IN_FLIGHT_MAX 4096
 #define DNS_BATCH 32
+#define DNS_CACHE_BYTES (8u << 20)
+#define DNS_CACHE_ENTRIES 16384
+#define DNS_EXCHANGE_BUCKETS 1024	/* a power of two */
 
+struct cache;
 struct dnstcp;
 struct dnstcp_conn;
 struct exchange;
@@ -30,7 +34,7 @@ struct dns_peer {
 };
 
 struct dns_stats {
-	uint64_t queries, tcp, local, cluster, external, failures, overload, dropped;
+	uint64_t queries, tcp, local, cluster, external, coalesced, failures, overload, dropped;
 };
 
 struct dns {
@@ -38,8 +42,9 @@ struct dns {
 	int udp;
 	struct io io;
 	struct dnstcp *tcp;		/* owned */
-	struct exchange *exchanges;
-	unsigned in_flight;
+	struct cache *cache;		/* owned; of the upstreams' answers */
+	struct exchange *exchanges, *asking[DNS_EXCHANGE_BUCKETS];	/* all; by cache_hash() of the question */
+	unsigned in_flight;		/* clients that wait */
 	struct dns_stats stats;
 	struct dns_batch *batch;	/* owned; receive buffers */
 	uint8_t out[DNS_MSG_MAX];	/* the answer being built */

@@ -2,6 +2,7 @@
 #include "agent/exchange.h"
 
 #include "agent/answer.h"
+#include "agent/cache.h"
 #include "agent/cluster.h"
 #include "agent/upstreams.h"
 #include "base/mem.h"
@@ -11,44 +12,97 @@
 #define EXTERNAL_MS 4400
 #define CLUSTER_MS 3000
 
+static void asker_add(struct exchange *x, const struct dns_peer *peer, const struct dns_query *q)
+{
+	struct asker *a = xcalloc(1, sizeof(*a));
+
+	a->peer = *peer;
+	a->query = *q;
+	a->next = x->askers;
+	x->askers = a;
+	x->dns->in_flight++;
+}
+
+static void asker_drop(struct exchange *x, struct asker **at)
+{
+	struct asker *a = *at;
+
+	*at = a->next;
+	x->dns->in_flight--;
+	free(a);
+}
+
+static struct exchange **asking(struct dns *d, uint64_t hash)
+{
+	return &d->asking[hash & (DNS_EXCHANGE_BUCKETS - 1)];
+}
+
 void exchange_free(struct exchange *x)
 {
+	struct exchange **at = asking(x->dns, x->hash);
+
 	for (size_t i = 0; i < x->asked; i++)
 		upstream_cancel(&x->ask[i]);
 	timer_stop(&x->timer);
+	while (*at != x)
+		at = &(*at)->chain;
+	*at = x->chain;
 	*x->prev = x->next;
 	if (x->next)
 		x->next->prev = x->prev;
-	x->dns->in_flight--;
+	while (x->askers)
+		asker_drop(x, &x->askers);
 	free(x->held);
 	free(x);
+}
+
+void exchange_conn_gone(struct exchange *x, const struct dnstcp_conn *conn)
+{
+	for (struct asker **at = &x->askers; *at;) {
+		if ((*at)->peer.conn == conn)
+			asker_drop(x, at);
+		else
+			at = &(*at)->next;
+	}
+	if (!x->askers)
+		exchange_free(x);
 }
 
 static void exchange_answer(struct exchange *x, unsigned rcode, const uint8_t *reply, size_t len)
 {
 	uint8_t *out = x->dns->out;
 
-	len = dns_reply_build(&x->query, rcode, reply, len, out, dns_peer_limit(&x->peer, &x->query));
-	dns_send(x->dns, &x->peer, out, len);
+	for (struct asker *a = x->askers; a; a = a->next) {
+		size_t limit = dns_peer_limit(&a->peer, &a->query);
+
+		dns_send(x->dns, &a->peer, out, dns_reply_build(&a->query, rcode, reply, len, out, limit));
+	}
+	exchange_free(x);
+}
+
+/* Without an answer: the cluster is away, or a name outside fails. */
+static void exchange_fail(struct exchange *x)
+{
+	uint8_t *out = x->dns->out;
+
+	for (struct asker *a = x->askers; a; a = a->next)
+		dns_send(x->dns, &a->peer, out,
+			 x->cluster ? answer_away(&a->query, &x->zone, x->dns->agent->cluster->serial, out)
+				    : dns_error_build(&a->query, DNS_SERVFAIL, DNS_RA, out));
 	exchange_free(x);
 }
 
 void exchange_give_up(struct exchange *x)
 {
-	uint8_t *out = x->dns->out;
-	size_t len;
-
-	if (x->cluster) {
-		len = answer_away(&x->query, &x->zone, x->dns->agent->cluster->serial, out);
-	} else if (x->held) {
+	if (!x->cluster && x->failing)
+		cache_put_failure(x->dns->cache, &x->query, x->held ? x->held_rcode : DNS_SERVFAIL,
+				  loop_now(x->dns->agent->loop));
+	if (!x->cluster && x->held) {
 		exchange_answer(x, x->held_rcode, x->held, x->held_len);
 		return;
-	} else {
-		x->dns->stats.failures++;
-		len = dns_error_build(&x->query, DNS_SERVFAIL, DNS_RA, out);
 	}
-	dns_send(x->dns, &x->peer, out, len);
-	exchange_free(x);
+	x->dns->stats.failures += !x->cluster;
+	exchange_fail(x);
 }
 
 static void hold(struct exchange *x, unsigned rcode, const uint8_t *reply, size_t len)
@@ -68,11 +122,14 @@ static void on_reply(struct upstream_query *q, int code, unsigned rcode, const u
 	bool failed = code || rcode == DNS_SERVFAIL || rcode == DNS_REFUSED || rcode == DNS_NOTIMP;
 
 	if (!failed) {
-		if (!x->cluster)
+		if (!x->cluster) {
 			upstreams_answered(x->dns->agent->upstreams, x->servers[q - x->ask]);
+			(void)cache_put(x->dns->cache, &x->query, rcode, reply, len, loop_now(x->dns->agent->loop));
+		}
 		exchange_answer(x, rcode, reply, len);
 		return;
 	}
+	x->failing = true;
 	if (!code)
 		hold(x, rcode, reply, len);
 	else if (x->cluster)
@@ -94,10 +151,12 @@ static void on_timer(struct timer *t)
 
 	if (x->cluster)
 		cluster_doubt(x->dns->agent->cluster);
-	if (loop_now(x->dns->agent->loop) >= x->deadline_ns)
+	if (loop_now(x->dns->agent->loop) >= x->deadline_ns) {
+		x->failing |= x->failed < x->asked;
 		exchange_give_up(x);
-	else
+	} else {
 		ask_next(x);
+	}
 }
 
 /* Wakes at what comes first: the next server's turn, or the end. */
@@ -133,20 +192,42 @@ void exchange_retarget(struct exchange *x, struct upstream *const *servers, size
 	for (size_t i = 0; i < x->asked; i++)
 		upstream_cancel(&x->ask[i]);
 	x->asked = x->failed = 0;
+	x->failing = false;
 	x->server_count = MIN(n, (size_t)EXCHANGE_SERVERS);
 	for (size_t i = 0; i < x->server_count; i++)
 		x->servers[i] = servers[i];
 	ask_next(x);
 }
 
+/* The same question on its way to the same place: there is one answer for all. */
+static bool exchange_join(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, bool cluster, uint64_t hash)
+{
+	struct exchange *x = *asking(d, hash);
+
+	while (x && (x->hash != hash || x->cluster != cluster || !cache_is_same(&x->query, q)))
+		x = x->chain;
+	if (!x)
+		return false;
+	asker_add(x, peer, q);
+	d->stats.coalesced++;
+	return true;
+}
+
 void exchange_new(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *cluster_zone,
 		  struct upstream *const *servers, size_t n)
 {
-	struct exchange *x = xcalloc(1, sizeof(*x));
+	uint64_t hash = cache_hash(d->cache, q);
+	struct exchange *x;
 
+	if (exchange_join(d, peer, q, cluster_zone != NULL, hash))
+		return;
+	x = xcalloc(1, sizeof(*x));
 	x->dns = d;
-	x->peer = *peer;
 	x->query = *q;
+	x->hash = hash;
+	x->chain = *asking(d, hash);
+	*asking(d, hash) = x;
+	asker_add(x, peer, q);
 	x->cluster = cluster_zone != NULL;
 	if (cluster_zone)
 		x->zone = *cluster_zone;
@@ -156,6 +237,5 @@ void exchange_new(struct dns *d, const struct dns_peer *peer, const struct dns_q
 	if (x->next)
 		x->next->prev = &x->next;
 	d->exchanges = x;
-	d->in_flight++;
 	exchange_retarget(x, servers, n);
 }

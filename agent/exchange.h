@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exchange: one client's question, forwarded, and its answer on the way back.
+/* exchange: a question, forwarded, and its answer on the way back to all clients that ask it meanwhile.
  *
  * The servers are asked one after another: the next after 1.4 s of silence (the first stays in the race) or at once after
  * a failure (SERVFAIL, REFUSED and NOTIMP count as one); the first real answer wins. Deadlines: 4.4 s for names outside,
- * then SERVFAIL; 3 s for the cluster's, then NXDOMAIN as if it were away. */
+ * then SERVFAIL; 3 s for the cluster's, then NXDOMAIN as if it were away. What
+ * comes from outside goes to the cache, answers and failures. */
 #pragma once
 
 #include "agent/dns.h"
@@ -11,13 +12,23 @@
 
 #define EXCHANGE_SERVERS 3
 
+/* A client that waits; its id, case and size are its own. */
+struct asker {
+	struct asker *next;
+	struct dns_peer peer;
+	struct dns_query query;
+};
+
 struct exchange {
 	struct dns *dns;
 	struct exchange *next, **prev;		/* dns->exchanges */
-	struct dns_peer peer;
-	struct dns_query query;
+	struct exchange *chain;			/* dns->asking */
+	uint64_t hash;
+	struct dns_query query;			/* the first asker's */
+	struct asker *askers;			/* owned; at least one */
 	struct dns_name zone;			/* the cluster's: for the negative answer */
 	bool cluster;
+	bool failing;				/* a server was asked, in vain */
 	uint64_t deadline_ns;
 	struct timer timer;
 	struct upstream *servers[EXCHANGE_SERVERS];
@@ -28,10 +39,11 @@ struct exchange {
 	unsigned held_rcode;
 };
 
-/* Answers by itself when there is nobody to ask. servers: at most EXCHANGE_SERVERS, borrowed. */
+/* Joins the exchange that asks the same already. Answers by itself when there is nobody to ask. servers: at most EXCHANGE_SERVERS, borrowed. */
 void exchange_new(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *cluster_zone,
 		  struct upstream *const *servers, size_t n);
 void exchange_free(struct exchange *x);		/* without an answer */
+void exchange_conn_gone(struct exchange *x, const struct dnstcp_conn *conn);	/* frees it with its last asker */
 /* Starts over with other servers, same deadline; the old ones are not touched any more. */
 void exchange_retarget(struct exchange *x, struct upstream *const *servers, size_t n);
 /* Answers at once: the cluster's NXDOMAIN, or the failure that is held, or SERVFAIL. */

@@ -70,6 +70,10 @@ static void text_names(struct buf *b, const json *s)
 		 json_str(s, "dns.listen", "-"), (long long)json_int(s, "dns.queries", 0), (long long)json_int(s, "dns.local", 0),
 		 (long long)json_int(s, "dns.cluster", 0), (long long)json_int(s, "dns.external", 0),
 		 (long long)json_int(s, "dns.failures", 0));
+	buf_addf(b, "cache      %lld names, %lld kB  %lld hits, %lld misses, %lld asked together\n",
+		 (long long)json_int(s, "dns.cache.entries", 0), (long long)json_int(s, "dns.cache.bytes", 0) / 1024,
+		 (long long)json_int(s, "dns.cache.hits", 0), (long long)json_int(s, "dns.cache.misses", 0),
+		 (long long)json_int(s, "dns.coalesced", 0));
 	json_each(u, json_get(s, "cluster.dns"))
 		text_server(b, "cluster's", u);
 	json_each(u, json_get(s, "upstreams"))

@@ -69,6 +69,11 @@ nodes() { # nodes NAME ADDRESS CIDR…
 	done >"$W/nodes.new"
 	mv "$W/nodes.new" "$W/nodes"
 }
+upstream_dns() {
+	"$FAKES" dns 127.0.0.99:53 198.51.100.7 example web big >"$W/upstream.out" &
+	upstream_pid=$!
+	soon grep -q ready "$W/upstream.out"
+}
 cluster_dns() {
 	"$FAKES" dns 10.43.0.10:53 10.43.1.1 web kubernetes >"$W/cluster.out" &
 	cluster_pid=$!
@@ -90,11 +95,10 @@ ip addr add 10.43.0.10/32 dev lo
 printf 'nameserver 127.0.0.99\noptions ndots:0\n' >"$W/resolv.conf"
 cp "$W/resolv.conf" "$W/original"
 mount --bind "$W/resolv.conf" /etc/resolv.conf
-"$FAKES" dns 127.0.0.99:53 198.51.100.7 example web big >"$W/upstream.out" &
+upstream_dns
 cluster_dns
 nodes server-0 172.30.0.2 10.42.0.0/24 agent-0 172.30.0.3 10.42.1.0/24
 "$FAKES" kube "$W/nodes" >"$W/kube.out" &
-soon grep -q ready "$W/kube.out" "$W/upstream.out"
 soon grep -q ready "$W/kube.out"
 port=$(sed -n 's/ready //p' "$W/kube.out")
 cat >"$W/kubeconfig" <<END
@@ -139,6 +143,17 @@ is "$(ask big.example TXT | cut -d' ' -f2) $(code big.example TXT tcp)" "0 0" "a
 is "$(ask big.example TXT tcp | cut -d' ' -f2)" 1 "whole: with its record"
 is "$(code nothing.default.svc.cluster.local A)" 3 "a name that the cluster does not know is NXDOMAIN"
 is "$(address localhost A)" 127.0.0.1 "localhost is answered here"
+
+# ---- the upstream goes and comes
+asked=$(value asked)
+is "$(address example A)" 198.51.100.7 "a name is known from the first answer on"
+before=$(value hits)
+is "$(address example A) $(value asked)" "198.51.100.7 $asked" "known: the upstream is not asked"
+is "$(value hits)" $((before + 1)) "and status counts it"
+kill $upstream_pid; wait $upstream_pid 2>/dev/null
+is "$(address example A)" 198.51.100.7 "the upstream is gone: a known name is answered"
+is "$(code web A)" 2 "another one is SERVFAIL"
+upstream_dns
 
 # ---- routes
 is "$(routes)" "10.42.0.0/24 via 172.30.0.2;10.42.1.0/24 via 172.30.0.3;10.43.0.0/16 via 172.30.0.3;" "the routes are in place"

@@ -158,21 +158,57 @@ static void test_failover(struct world *w)
 	struct reply r;
 
 	w->first.mode = FAKE_DNS_SERVFAIL;
-	r = ask(w, "example.com", DNS_A, 500);
+	r = ask(w, "one.example.com", DNS_A, 500);
 	ok(r.answers == 1 && r.last == 2, "after SERVFAIL the second upstream is asked at once");
 	r = ask(w, "two.example.com", DNS_A, 500);
 	ok(r.last == 2 && w->second.udp_seen >= 2, "and first from now on");
 	w->second.mode = FAKE_DNS_REFUSED;
-	r = ask(w, "example.com", DNS_A, 500);
+	r = ask(w, "refused.example.com", DNS_A, 500);
 	ok(r.len > 0 && r.rcode == DNS_REFUSED, "when all fail, the first failure is the answer");
 	w->first.mode = FAKE_DNS_ANSWER;
 	w->second.mode = FAKE_DNS_SILENT;
-	r = ask(w, "example.com", DNS_A, 3000);
+	r = ask(w, "silent.example.com", DNS_A, 3000);
 	ok(r.answers == 1 && r.ms >= 1300 && r.ms < 1900, "after 1.4 s of silence the next one is asked (%u ms)", r.ms);
 	w->first.mode = FAKE_DNS_SILENT;
-	r = ask(w, "example.com", DNS_A, 6000);
+	r = ask(w, "dead.example.com", DNS_A, 6000);
 	ok(r.rcode == DNS_SERVFAIL && r.ms < 4600, "all silent: SERVFAIL within 4.5 s (%u ms)", r.ms);
+	w->first.udp_seen = w->second.udp_seen = 0;
+	r = ask(w, "dead.example.com", DNS_A, 500);
+	ok(r.rcode == DNS_SERVFAIL && r.ms < 100 && w->first.udp_seen + w->second.udp_seen == 0, "which is known for seconds");
+	r = ask(w, "one.example.com", DNS_A, 500);
+	ok(r.answers == 1 && r.ms < 100, "while a known name is answered");
 	w->first.mode = w->second.mode = FAKE_DNS_ANSWER;
+}
+
+static void test_cache(struct world *w)
+{
+	int fd[3];
+	uint8_t msg[DNS_QUERY_MAX], in[512];
+	unsigned seen, good = 0;
+	struct reply r;
+
+	ask(w, "known.example.com", DNS_A, 500);
+	ask(w, "nx.example.com", DNS_A, 500);
+	seen = w->first.udp_seen + w->second.udp_seen;
+	r = ask(w, "KNOWN.example.com", DNS_A, 500);
+	ok(r.answers == 1 && memcmp(r.b + 13, "KNOWN", 5) == 0, "a name that was asked before is answered, in the client's case");
+	r = ask(w, "nx.example.com", DNS_A, 500);
+	is_int(r.rcode, DNS_NXDOMAIN, "so is its absence");
+	is_int(w->first.udp_seen + w->second.udp_seen, seen, "without asking an upstream");
+	for (int i = 0; i < 3; i++)
+		fd[i] = client(w, SOCK_DGRAM);
+	for (int i = 0; i < 3; i++)
+		good += send(fd[i], msg, question(msg, (uint16_t)(100 + i), i == 1 ? "Many.example.com" : "many.example.com", DNS_A), 0) > 0;
+	is_int(good, 3, "three clients ask the same");
+	turn_ms(w, 100);
+	for (int i = 0; i < 3; i++) {
+		good -= recv(fd[i], in, sizeof(in), MSG_DONTWAIT) > 0 && in[1] == 100 + i && in[13] == (i == 1 ? 'M' : 'm');
+		close(fd[i]);
+	}
+	is_int(good, 0, "each gets an answer, with its id and case");
+	is_int(w->first.udp_seen + w->second.udp_seen, seen + 1, "to one question");
+	is_int((long long)w->a.dns->stats.coalesced, 2, "which is counted");
+	is_int(w->a.dns->in_flight, 0, "and nothing is left under way");
 }
 
 static void test_upstreams_change(struct world *w)
@@ -183,7 +219,7 @@ static void test_upstreams_change(struct world *w)
 
 	w->first.mode = FAKE_DNS_SILENT;
 	upstreams_set(&w->a, &w->first.at, 1);
-	ok(send(fd, msg, question(msg, 9, "example.com", DNS_A), 0) > 0, "a question to a silent upstream");
+	ok(send(fd, msg, question(msg, 9, "changed.example.com", DNS_A), 0) > 0, "a question to a silent upstream");
 	turn_ms(w, 50);
 	upstreams_set(&w->a, &w->second.at, 1);
 	turn_ms(w, 100);
@@ -253,7 +289,7 @@ static void test_client_gone(struct world *w)
 {
 	uint8_t out[512];
 	int fd = client(w, SOCK_STREAM);
-	size_t n = question(out + 2, 1, "example.com", DNS_A);
+	size_t n = question(out + 2, 1, "gone.example.com", DNS_A);
 
 	out[0] = 0;
 	out[1] = (uint8_t)n;
@@ -308,6 +344,7 @@ int main(void)
 	world_start(&w);
 	test_split(&w);
 	test_failover(&w);
+	test_cache(&w);
 	test_upstreams_change(&w);
 	test_tcp(&w);
 	test_client_gone(&w);
