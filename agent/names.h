@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* names: the cluster's names answered from memory as its CoreDNS would (kubernetes plugin of CoreDNS 1.14 with k3s's
+ * Corefile: pods insecure, reverse names fall through, cache 30). Pure.
+ *
+ * Equal in code, AA, record sets and SOA but for its serial; checked against recorded answers of a real one. Not ours,
+ * and to be asked of CoreDNS: a store that is not synced, other classes, reverse names without an object, and what an
+ * ExternalName outside of the zone leads to. */
+#pragma once
+
+#include "net/dnswire.h"
+#include "net/kube/store.h"
+
+struct names {
+	const struct store *store;	/* borrowed */
+	struct dns_name zone;		/* "cluster.local" */
+	struct addr dns;		/* cluster IP of its DNS, for ns.dns.ZONE */
+	uint32_t serial;
+	unsigned turn;			/* address sets begin at another one with each turn */
+	bool custom;			/* CoreDNS may have names of its own: NXDOMAIN is its to say */
+};
+
+/* The length of the answer, at most max (≥ DNS_QUERY_MAX); TC is set when records had to go. 0: not ours. */
+size_t names_answer(const struct names *n, const struct dns_query *q, uint8_t *out, size_t max);
