@@ -112,7 +112,11 @@ static void test_usual(void)
 	int fd;
 
 	if (file_exists("/var/run/docker.sock") || file_exists("/run/podman/podman.sock")) {
-		ok(find(&host, &tls, &err) == 0 && str_starts(host, "unix:///"), "this machine's own engine is found first %s", err.msg);
+		int r = find(&host, &tls, &err);
+
+		/* whether it runs is not ours to say */
+		ok((r == 0 && str_starts(host, "unix:///")) || (r == -ECONNREFUSED && strstr(err.msg, "nobody listens on /")),
+		   "this machine's own engine is found, or said to be down: %s", err.msg);
 		return;
 	}
 	is_int(find(&host, &tls, &err), -ENOENT, "no engine anywhere: %s", err.msg);
