@@ -5,6 +5,7 @@
  * influence is capped before it is allocated. `autofree char *s = NULL;` frees at scope end, `return steal(&s)` hands over. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ void *xrealloc(void *p, size_t n, size_t size);	/* n * size, overflow checked */
 char *xstrdup(const char *s);			/* NULL in, NULL out */
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *fmt, ...) printf_like(1, 2);
+char *xvasprintf(const char *fmt, va_list ap) printf_like(1, 0);
 void *xmemdup(const void *p, size_t n);
 
 /* Zeroes before it frees: for tokens and keys. NULL is fine. */

@@ -83,13 +83,10 @@ void strv_add(struct strv *l, const char *s)
 void strv_addf(struct strv *l, const char *fmt, ...)
 {
 	va_list ap;
-	char *s;
-	int n;
 
 	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
+	strv_take(l, xvasprintf(fmt, ap));
 	va_end(ap);
-	strv_take(l, n < 0 ? xstrdup(fmt) : s);
 }
 
 bool strv_has(const struct strv *l, const char *s)
