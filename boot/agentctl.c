@@ -84,7 +84,7 @@ static int account_apply(struct kube *k, struct err *err)
 	json *own = object_new("rbac.authorization.k8s.io/v1", "Role", true);
 	json *own_binding = object_new("rbac.authorization.k8s.io/v1", "RoleBinding", true);
 	json *rules = json_set(role, "rules", json_array());
-	int r = apply_take(k, object_new("v1", "ServiceAccount", true), err), r2;
+	int r = apply_take(k, object_new("v1", "ServiceAccount", true), err);
 
 	rule_add(rules, "", "nodes services namespaces pods", "get list watch", NULL);
 	rule_add(rules, "discovery.k8s.io", "endpointslices", "get list watch", NULL);
@@ -95,8 +95,10 @@ static int account_apply(struct kube *k, struct err *err)
 	json *const objects[] = { role, binding, own, own_binding };
 
 	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
-		r2 = r < 0 ? (json_free(objects[i]), r) : apply_take(k, objects[i], err);
-		r = r < 0 ? r : r2;
+		if (r < 0)
+			json_free(objects[i]);
+		else
+			r = apply_take(k, objects[i], err);
 	}
 	return r;
 }

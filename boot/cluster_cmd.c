@@ -26,7 +26,7 @@ static int take_name(struct run *r, const char *name, struct err *err)
 	struct strv problems = { 0 };
 	int e = 0;
 
-	if (!str_is_label(name) || strlen(name) > 32)
+	if (!str_is_label(name) || strlen(name) > CONFIG_NAME_MAX)
 		return err_set(err, -EINVAL, "cluster name \"%s\" must be a DNS label of at most 32 characters", name);
 	free(r->id);
 	free(r->state_dir);

@@ -12,8 +12,6 @@
 #include "base/num.h"
 #include "boot/config_raw.h"
 
-enum { NAME_MAX_LEN = 32 };
-
 struct reading {
 	const struct yaml_doc *doc;
 	const char *root;
@@ -295,7 +293,7 @@ static void config_read(struct reading *r, const char *workspace)
 {
 	struct raw_config raw = { 0 };
 	struct config *c = r->c;
-	autofree char *folder = config_label(path_basename(workspace), NAME_MAX_LEN);
+	autofree char *folder = config_label(path_basename(workspace), CONFIG_NAME_MAX);
 
 	if (r->doc->root && r->doc->root->type != YAML_MAP)
 		PROBLEM(r, r->doc->root, "the config must be a map of keys, not %s", yaml_type_name(r->doc->root->type));

@@ -10,6 +10,8 @@
 #include "base/schema.h"
 #include "base/str.h"
 
+#define CONFIG_NAME_MAX 32	/* of a project and a cluster: k3d's limit */
+
 enum images_source { IMAGES_AUTO, IMAGES_REGISTRY, IMAGES_BUILD };
 enum network_mode { NETWORK_AUTO, NETWORK_ROUTE, NETWORK_FORWARD };
 
@@ -44,7 +46,9 @@ struct config_cluster {
 struct config {
 	char *file;			/* as given, or NULL when none was */
 	char *name;			/* project: DNS label ≤ 32, default from the workspace folder */
-	enum images_source images_source;
+	#define CONFIG_NAME_MAX 32	/* of a project and a cluster: k3d's limit */
+
+enum images_source images_source;
 	char *images_probe;		/* reference asked of the registry to decide "auto"; NULL: the first needed */
 	uint64_t images_probe_ms;
 	struct config_cluster cluster;

@@ -9,12 +9,10 @@
 
 #define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-enum { NAME_MAX_LEN = 32 };
-
 static bool valid_name(const char *text, const char **expected)
 {
 	*expected = "a DNS label (a-z, 0-9, -) of at most 32 characters";
-	return str_is_label(text) && strlen(text) <= NAME_MAX_LEN;
+	return str_is_label(text) && strlen(text) <= CONFIG_NAME_MAX;
 }
 
 static bool valid_service_name(const char *text, const char **expected)

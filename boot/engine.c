@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "boot/engine.h"
 
-#include <ctype.h>
 #include <errno.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "boot/apt.h"
+#include "boot/devcontainer_parts.h"
 #include "boot/engine_install.h"
 
 #define OPEN_MS 10000
 #define INSTALL_EXPECTS_MS 60000
 #define START_EXPECTS_MS 5000
-#define CONTAINER_ID_LEN 64
 
 /* ---- opening ---- */
 
@@ -120,24 +119,14 @@ int engine_connect(struct loop *l, struct docker **d, struct err *err)
 
 /* ---- paths, seen from the engine's host ---- */
 
-/* Our own container: "…/containers/ID/hostname" is mounted into it, whatever the cgroup version. Caller owns; NULL outside
- * of one. */
+/* Our own container, by its mounts or else by its name. Caller owns; NULL outside of one. */
 static char *own_container(void)
 {
 	auto(buf) struct buf text = BUF_INIT(1u << 20);
-	const char *p, *host = getenv("HOSTNAME");
+	char *id = file_read("/proc/self/mountinfo", &text, NULL) == 0 ? dc_own_id(buf_str(&text)) : NULL;
+	const char *host = getenv("HOSTNAME");
 
-	if (file_read("/proc/self/mountinfo", &text, NULL) == 0)
-		for (p = buf_str(&text); (p = strstr(p, "/containers/")); p++) {
-			const char *id = p + strlen("/containers/");
-			size_t n = 0;
-
-			while (n < CONTAINER_ID_LEN && isxdigit((unsigned char)id[n]))
-				n++;
-			if (n == CONTAINER_ID_LEN && str_starts(id + n, "/hostname "))
-				return xstrndup(id, n);
-		}
-	return host && *host ? xstrdup(host) : NULL;
+	return id ? id : host && *host ? xstrdup(host) : NULL;
 }
 
 /* The mount of our own container with the longest destination above path. Borrowed from *ret. */
