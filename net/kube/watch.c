@@ -11,10 +11,11 @@
 #include "base/str.h"
 #include "net/kube/items.h"
 
-/* How it works: one request at a time, either a page of the list (version is NULL) or a watch (version is where it
- * resumes). Every request is started by the timer, so that failures cannot recurse. A failure that a resume cannot mend
- * (410, garbage), or the third in a row, forgets the version, which means: list again. A watch freed from one of its own
- * callbacks is destroyed by the timer, when nobody stands on its memory any more. */
+/* How it works: one request at a time. Without a version it is a streamed list (a watch that begins with all objects as
+ * ADDED events and says by a bookmark where they end; KEP-3157) or, where the API server does not do that, a page of the
+ * list; with one it is a watch that resumes there. Every request is started by the timer, so that failures cannot recurse.
+ * A failure that a resume cannot mend (410, garbage), or the third in a row, forgets the version, which means: list again.
+ * A watch freed from one of its own callbacks is destroyed by the timer, when nobody stands on its memory any more. */
 
 #define IDLE_MS		90000
 #define PAGE_ITEMS	500
@@ -23,6 +24,10 @@
 #define GRACE_MS	30000
 #define STOOD_NS	UINT64_C(2000000000)	/* a watch that stood so long ends the row of failures */
 #define RESUMES		3		/* failures in a row before the list is read again */
+#define STREAM_MS	15000		/* without an event: a server that does not say where a streamed list ends */
+#define STREAM_END	"metadata.annotations['k8s.io/initial-events-end']"
+
+enum request { REQUEST_PAGE, REQUEST_STREAM, REQUEST_WATCH };
 
 enum { REPORTED_NONE = 1, REPORTED_CONNECTED = 0 };	/* else the negative code */
 
@@ -45,6 +50,9 @@ struct kube_watch {
 	struct err why;			/* the decoder's, or the Status in the stream */
 	uint64_t opened_ns;
 	bool running;			/* req and items are in use */
+	enum request request;		/* which one; a stream whose list is complete goes on as a watch */
+	bool paged;			/* no streamed lists here */
+	bool begun;			/* the owner knows of the list under way */
 
 	unsigned calls;			/* callbacks of the owner on the stack */
 	bool dead;
@@ -107,6 +115,13 @@ static void list_report(struct kube_watch *w, void (*fn)(void *))
 	w->calls--;
 }
 
+static void watch_next(struct timer *t);
+
+static void watch_schedule(struct kube_watch *w, uint64_t after_ms)
+{
+	timer_start(kube_loop(w->kube), &w->timer, after_ms, watch_next);
+}
+
 /* ---- bytes ----------------------------------------------------------------------------------------------------------- */
 
 static int list_item(void *arg, const json *item)
@@ -127,9 +142,23 @@ static int status_code(const json *status)
 	return code == 401 || code == 403 ? -EACCES : -EAGAIN;
 }
 
+/* From here on the request is a watch like any other. */
+static void stream_complete(struct kube_watch *w, const char *version)
+{
+	w->request = REQUEST_WATCH;
+	w->begun = false;
+	timer_stop(&w->timer);
+	version_set(w, version);
+	list_report(w, w->ops.on_end);
+	w->opened_ns = loop_now(kube_loop(w->kube));
+	if (!w->dead)
+		state_report(w, REPORTED_CONNECTED, NULL);
+}
+
 static int event_apply(struct kube_watch *w, const char *type, const json *object)
 {
 	const char *version = json_str(object, "metadata.resourceVersion", "");
+	bool bookmark = streq(type, "BOOKMARK");
 
 	if (streq(type, "ERROR"))
 		return err_set(&w->why, status_code(object), "%s",
@@ -140,12 +169,15 @@ static int event_apply(struct kube_watch *w, const char *type, const json *objec
 		object_report(w, w->ops.on_item, object);
 	else if (streq(type, "DELETED"))
 		object_report(w, w->ops.on_delete, object);
-	else if (!streq(type, "BOOKMARK"))
+	else if (!bookmark)
 		return err_set(&w->why, -EBADMSG, "the API server sent a watch event of unknown type \"%.40s\"", type);
-	if (w->dead)
-		return -ECANCELED;
-	version_set(w, version);
-	return 0;
+	if (w->request == REQUEST_WATCH)
+		version_set(w, version);
+	else if (bookmark && json_is(object, STREAM_END))
+		stream_complete(w, version);
+	else if (!w->dead)
+		watch_schedule(w, STREAM_MS);
+	return w->dead ? -ECANCELED : 0;
 }
 
 static int watch_event(void *arg, const json *event)
@@ -171,20 +203,17 @@ static void watch_head(struct http_req *r)
 {
 	struct kube_watch *w = r->owner;
 
-	if (w->dead || w->items.type != KUBE_ITEMS_WATCH || r->status < 200 || r->status > 299)
+	if (w->dead || r->status < 200 || r->status > 299)
+		return;
+	if (w->request == REQUEST_STREAM)
+		watch_schedule(w, STREAM_MS);
+	if (w->request != REQUEST_WATCH)
 		return;
 	w->opened_ns = loop_now(kube_loop(w->kube));
 	state_report(w, REPORTED_CONNECTED, NULL);
 }
 
 /* ---- requests -------------------------------------------------------------------------------------------------------- */
-
-static void watch_next(struct timer *t);
-
-static void watch_schedule(struct kube_watch *w, uint64_t after_ms)
-{
-	timer_start(kube_loop(w->kube), &w->timer, after_ms, watch_next);
-}
 
 static void failure_count(struct kube_watch *w)
 {
@@ -207,6 +236,7 @@ static void watch_failed(struct kube_watch *w, int code, const struct err *why)
 		version_set(w, NULL);
 	free(w->token);
 	w->token = NULL;
+	w->begun = false;
 	if (!quiet)
 		state_report(w, code, why);
 	if (!w->dead)
@@ -228,6 +258,14 @@ static void watch_over(struct kube_watch *w)
 	watch_failed(w, why.code, &why);
 }
 
+/* A list by pages from now on. */
+static void stream_refused(struct kube_watch *w, const struct err *why)
+{
+	log_debug("watch %s: no streamed list: %s", w->path, why->code ? err_text(why) : "its end does not come");
+	w->paged = true;
+	watch_schedule(w, 0);
+}
+
 static void page_over(struct kube_watch *w)
 {
 	struct err why = { 0 };
@@ -243,6 +281,7 @@ static void page_over(struct kube_watch *w)
 	free(w->token);
 	w->token = xstrdup(kube_items_continue(&w->items));
 	if (!w->token) {
+		w->begun = false;
 		version_set(w, version);
 		list_report(w, w->ops.on_end);
 	}
@@ -263,12 +302,15 @@ static void request_done(struct http_req *r, int code, const struct err *err)
 		why = w->why;
 	else if (code < 0)
 		(void)err_set(&why, code, "%s", err_text(err));
-	if (why.code)
+	timer_stop(&w->timer);
+	if (w->request == REQUEST_STREAM && (r->status == 400 || r->status == 422))
+		stream_refused(w, &why);
+	else if (why.code)
 		watch_failed(w, why.code, &why);
-	else if (w->items.type == KUBE_ITEMS_WATCH)
-		watch_over(w);
-	else
+	else if (w->request == REQUEST_PAGE)
 		page_over(w);
+	else
+		watch_over(w);
 	if (w->dead)
 		watch_destroy(w);
 	else
@@ -281,13 +323,13 @@ static void url_build(struct kube_watch *w)
 	buf_addf(&w->url, "%s?", w->path);
 	if (w->selector)
 		buf_addf(&w->url, "%s&", w->selector);
-	if (w->version) {
+	if (w->request != REQUEST_PAGE) {
 		uint8_t jitter;
 
 		random_bytes(&jitter, sizeof(jitter));
-		buf_addf(&w->url, "watch=true&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=",
-			 WATCH_MIN_S + jitter);
-		http_escape(&w->url, w->version);
+		buf_addf(&w->url, "watch=true&allowWatchBookmarks=true&timeoutSeconds=%u%s&resourceVersion=",
+			 WATCH_MIN_S + jitter, w->version ? "" : "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+		http_escape(&w->url, w->version ? w->version : "");
 	} else {
 		buf_addf(&w->url, "limit=%d", PAGE_ITEMS);
 		if (w->token) {
@@ -301,17 +343,20 @@ static void request_start(struct kube_watch *w)
 {
 	static const char *const headers[] = { "Accept: application/json", NULL };
 	struct err err = { 0 };
+	bool page;
 	int r;
 
+	w->request = w->version ? REQUEST_WATCH : w->paged || w->token ? REQUEST_PAGE : REQUEST_STREAM;
+	page = w->request == REQUEST_PAGE;
 	url_build(w);
 	w->why = (struct err){ 0 };
 	w->opened_ns = 0;
 	w->req = (struct http_req){
 		.to = kube_endpoint(w->kube), .method = "GET", .path = buf_str(&w->url), .headers = headers,
 		.body_fn = watch_body, .head_fn = watch_head, .on_done = request_done, .idle_ms = w->idle_ms, .owner = w,
-		.timeout_ms = w->version ? (WATCH_MIN_S + 255) * 1000 + GRACE_MS : PAGE_MS,
+		.timeout_ms = page ? PAGE_MS : (WATCH_MIN_S + 255) * 1000 + GRACE_MS,
 	};
-	kube_items_init(&w->items, w->version ? KUBE_ITEMS_WATCH : KUBE_ITEMS_LIST, w->version ? watch_event : list_item, w);
+	kube_items_init(&w->items, page ? KUBE_ITEMS_LIST : KUBE_ITEMS_WATCH, page ? list_item : watch_event, w);
 	w->running = true;
 	r = buf_ok(&w->url) ? http_start(kube_http(w->kube), &w->req, &err) :
 			      err_set(&err, -EBADMSG, "the API server's continue token is too long");
@@ -325,8 +370,15 @@ static void watch_next(struct timer *t)
 {
 	struct kube_watch *w = container_of(t, struct kube_watch, timer);
 
-	if (!w->dead && !w->version && !w->token)
+	if (w->running && !w->dead) {
+		request_end(w);
+		stream_refused(w, &w->why);
+		return;
+	}
+	if (!w->dead && !w->version && !w->begun) {
+		w->begun = true;
 		list_report(w, w->ops.on_begin);
+	}
 	if (!w->dead)
 		request_start(w);
 	if (w->dead)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watch: list and watch one collection for ever, decoded item by item.
  *
- * List in pages, then watch from its resourceVersion with bookmarks; a cut resumes at the last version; 410 or garbage
+ * A streamed list that goes on as a watch (sendInitialEvents, KEP-3157), or, where that is refused, a list in pages and a
+ * watch from its resourceVersion; with bookmarks. A cut resumes at the last version; 410 or garbage
  * relists; failures back off (0.2 s … 5 s, first retry at once). Level-triggered: on relist, begin → item… → end, so
  * that the owner can drop what was not named; a list that fails midway begins anew, without an end. An event line is at
  * most 12 MiB. Callbacks come from the loop, never from kube_watch_new; each may be NULL, and may free the watch. */

@@ -34,7 +34,7 @@ struct fake_kube {
 	pthread_t acceptor;
 	int listener;
 	unsigned port;
-	bool stop;
+	bool stop, streams;
 	struct step step[STEPS];
 	size_t n_steps, next;
 	char *asked[STEPS * 2];
@@ -138,7 +138,9 @@ static bool answer(struct fake_kube *f, int fd, const struct step *s)
 static void *conn_run(void *arg)
 {
 	static char none[] = "{\"kind\":\"Status\",\"message\":\"the script is over\"}";
+	static char refusal[] = "{\"kind\":\"Status\",\"message\":\"sendInitialEvents is forbidden\"}";
 	static const struct step over = { 500, FAKE_WHOLE, "application/json", none };
+	static const struct step refused = { 422, FAKE_WHOLE, "application/json", refusal };
 	struct conn *c = arg;
 	struct fake_kube *f = c->fake;
 	char *request;
@@ -148,6 +150,12 @@ static void *conn_run(void *arg)
 		const struct step *s = &over;
 
 		pthread_mutex_lock(&f->lock);
+		if (!f->streams && strstr(request, "sendInitialEvents")) {
+			pthread_mutex_unlock(&f->lock);
+			free(request);
+			more = answer(f, c->fd, &refused);
+			continue;
+		}
 		if (f->n_asked < ARRAY_SIZE(f->asked))
 			f->asked[f->n_asked++] = request;
 		else
@@ -198,6 +206,13 @@ struct fake_kube *fake_kube_new(void)
 	f->port = ntohs(sin.sin_port);
 	pthread_create(&f->acceptor, NULL, accept_run, f);
 	return f;
+}
+
+void fake_kube_stream(struct fake_kube *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->streams = true;
+	pthread_mutex_unlock(&f->lock);
 }
 
 void fake_kube_free(struct fake_kube *f)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fake kube: a small HTTP server in threads that answers by script, in the order of the requests: it can hang, cut, lie
- * and flood. What was asked is kept. Requests beyond the script get 500. */
+ * and flood. What was asked is kept. Requests beyond the script get 500. Streamed lists (sendInitialEvents) are refused, outside of
+ * the script, as by an API server without them, until fake_kube_stream(). */
 #pragma once
 
 #include <stddef.h>
@@ -19,6 +20,7 @@ enum fake_end {
 
 struct fake_kube *fake_kube_new(void);
 void fake_kube_free(struct fake_kube *f);
+void fake_kube_stream(struct fake_kube *f);
 /* An endpoint for it, the caller's. */
 struct http_endpoint fake_kube_endpoint(const struct fake_kube *f);
 /* The next answer. application/json; say_text: text/plain. */

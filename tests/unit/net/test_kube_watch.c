@@ -123,6 +123,26 @@ static void test_follow(void)
 	rig_done(&r);
 }
 
+#define INITIAL_END "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"9\"," \
+	"\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n"
+
+static void test_stream(void)
+{
+	struct rig r;
+
+	rig_init(&r);
+	fake_kube_stream(r.fake);
+	fake_kube_say(r.fake, 200, FAKE_CUT, EVENT("ADDED", OBJECT("a", "1")));
+	fake_kube_say(r.fake, 200, FAKE_CUT, EVENT("ADDED", OBJECT("a", "1")) INITIAL_END EVENT("ADDED", OBJECT("b", "10")));
+	fake_kube_say(r.fake, 200, FAKE_HOLD, EVENT("ADDED", OBJECT("c", "11")));
+	is_str(run(&r, "item(b) down "), "begin item(a) down begin item(a) end up item(b) down ", "a streamed list that was cut begins anew, and goes on as a watch");
+	ok(asked(&r, 0, "watch=true&allowWatchBookmarks=true") && asked(&r, 0, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion= "),
+	   "it is asked for as KEP-3157 says");
+	is_str(run(&r, "item(c) "), "up item(c) ", "a cut behind its end");
+	ok(asked(&r, 2, "&resourceVersion=10 ") && !asked(&r, 2, "sendInitialEvents"), "resumes");
+	rig_done(&r);
+}
+
 static void test_selector(void)
 {
 	struct rig r;
@@ -299,6 +319,7 @@ static void test_free_anywhere(void)
 int main(void)
 {
 	test_follow();
+	test_stream();
 	test_selector();
 	test_faults();
 	test_list_faults();
