@@ -32,6 +32,7 @@ struct agent {
 
 	struct ctl *ctl;
 	struct upstreams *upstreams;
+	struct zone *zone;
 	struct dns *dns;
 	struct cluster *cluster;
 	struct resolvconf *resolvconf;

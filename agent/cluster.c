@@ -31,8 +31,10 @@ static void state_set(struct cluster *c, enum cluster_state new)
 	c->state = new;
 	c->since_ns = loop_now(c->agent->loop);
 	c->serial++;
-	if (old == CLUSTER_UP)
+	if (old == CLUSTER_UP) {
+		c->lost_ns = c->since_ns;
 		dns_cluster_lost(c->agent->dns);
+	}
 }
 
 static bool needs_probe(const struct cluster *c)

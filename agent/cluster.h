@@ -15,7 +15,7 @@ enum cluster_state { CLUSTER_AWAY, CLUSTER_SILENT, CLUSTER_UP, CLUSTER_STATES };
 struct cluster {
 	struct agent *agent;
 	enum cluster_state state;
-	uint64_t since_ns;
+	uint64_t since_ns, lost_ns;	/* lost: when it was up last */
 	struct upstream *dns[CONFIG_LIST_MAX];	/* owned */
 	size_t dns_count;
 	bool routed, api_connected, suspect;

@@ -11,6 +11,8 @@
 /* Why 127.0.53.53: loopback, so that nobody outside can ask; 127.0.0.11 is Docker's resolver, 127.0.0.53 and .54 are
  * systemd-resolved's, 127.0.1.1 Debian's host name and NetworkManager's dnsmasq, 127.1.27.x kubefwd's. */
 #define LISTEN_DEFAULT "127.0.53.53"
+#define STALE_DEFAULT_S 30
+#define STALE_MAX_S 86400
 
 static const struct {
 	const char *key, *def;		/* def NULL: required */
@@ -97,6 +99,16 @@ static int addresses_read(const json *j, struct config *c, struct err *err)
 	return 0;
 }
 
+static int numbers_read(const json *j, struct config *c, struct err *err)
+{
+	int64_t stale = json_int(j, "stale", STALE_DEFAULT_S);
+
+	if (stale < 0 || stale > STALE_MAX_S || (json_is(j, "stale") && !cJSON_IsNumber(json_get(j, "stale"))))
+		return err_set(err, -EINVAL, "\"stale\": seconds from 0 to %d are expected", STALE_MAX_S);
+	c->stale_ms = (uint64_t)stale * 1000;
+	return 0;
+}
+
 static void digest_make(const void *p, size_t n, struct config *c)
 {
 	struct hash *h = hash_new();
@@ -117,6 +129,8 @@ int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 		r = prefixes_read(j, "service_cidr", &c.services, err);
 	if (!r)
 		r = addresses_read(j, &c, err);
+	if (!r)
+		r = numbers_read(j, &c, err);
 	if (r) {
 		config_done(&c);
 		return r;

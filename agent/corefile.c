@@ -277,18 +277,10 @@ void corefile_done(struct corefile *c)
 	*c = (struct corefile){ 0 };
 }
 
-bool corefile_has(const struct corefile *c, const struct dns_name *name)
+const struct dns_name *corefile_find(const struct corefile *c, const struct dns_name *name)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (c->names[i].below ? dns_name_within(name, &c->names[i].name) : dns_name_eq(name, &c->names[i].name))
-			return true;
-	return false;
-}
-
-bool corefile_within(const struct corefile *c, const struct dns_name *zone)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (dns_name_within(&c->names[i].name, zone))
-			return true;
-	return false;
+			return &c->names[i].name;
+	return NULL;
 }

@@ -30,7 +30,5 @@ struct corefile {
 /* main, custom: ConfigMaps or NULL. zone: the cluster's. */
 void corefile_read(const json *main, const json *custom, const struct dns_name *zone, struct corefile *ret);
 void corefile_done(struct corefile *c);
-/* Is this name one of those? */
-bool corefile_has(const struct corefile *c, const struct dns_name *name);
-/* Is one of those in the zone? */
-bool corefile_within(const struct corefile *c, const struct dns_name *zone);
+/* The one of these that name is, or lies below; NULL. Borrowed. */
+const struct dns_name *corefile_find(const struct corefile *c, const struct dns_name *name);

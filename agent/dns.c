@@ -10,6 +10,7 @@
 #include "agent/exchange.h"
 #include "agent/split.h"
 #include "agent/upstreams.h"
+#include "agent/zone.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -76,21 +77,48 @@ static void forward(struct dns *d, const struct dns_peer *peer, const struct dns
 	exchange_new(d, peer, q, cluster_zone, servers, n);
 }
 
+/* A name of the cluster's zone: `name` is the question's, or what that is short for. */
+static void answer_cluster(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *name,
+			   const struct dns_name *zone)
+{
+	size_t n = zone_answer(d->agent->zone, q, name, d->out, dns_peer_limit(peer, q));
+
+	if (n) {
+		d->stats.memory++;
+		dns_send(d, peer, d->out, n);
+	} else if (cluster_is_up(d->agent->cluster) && name == &q->name) {
+		forward(d, peer, q, zone);
+	} else {
+		answer_local(d, peer, answer_away(q, zone, d->agent->cluster->serial, d->out));
+	}
+}
+
+/* A name that is not of the cluster's zone may be short for one that is, or be CoreDNS's own. */
+static void answer_outside(struct dns *d, const struct dns_peer *peer, const struct dns_query *q)
+{
+	const struct dns_name *foreign = zone_foreign(d->agent->zone, &q->name);
+	struct dns_name full;		/* of a short one; the zone of CoreDNS's own */
+
+	if (foreign) {	/* without CoreDNS the name does not exist, rather than have no data */
+		full = dns_name_parent(foreign, dns_name_eq(foreign, &q->name));
+		answer_cluster(d, peer, q, &q->name, &full);
+	} else if (zone_short(d->agent->zone, &q->name, &full)) {
+		answer_cluster(d, peer, q, &full, &d->agent->config.domain);
+	} else if (!answer_cached(d, peer, q)) {
+		forward(d, peer, q, NULL);
+	}
+}
+
 static void dispatch(struct dns *d, const struct dns_peer *peer, const struct dns_query *q)
 {
-	struct cluster *c = d->agent->cluster;
 	struct dns_name zone;
 
 	switch (split_name(&d->agent->config, &q->name, &zone)) {
 	case SPLIT_CLUSTER:
-		if (cluster_is_up(c))
-			forward(d, peer, q, &zone);
-		else
-			answer_local(d, peer, answer_away(q, &zone, c->serial, d->out));
+		answer_cluster(d, peer, q, &q->name, &zone);
 		break;
 	case SPLIT_EXTERNAL:
-		if (!answer_cached(d, peer, q))
-			forward(d, peer, q, NULL);
+		answer_outside(d, peer, q);
 		break;
 	case SPLIT_LOCALHOST:
 		answer_local(d, peer, answer_localhost(q, d->out));
@@ -238,6 +266,7 @@ void dns_status(struct agent *a, json *o)
 	json_set_int(j, "queries", (int64_t)d->stats.queries);
 	json_set_int(j, "tcp", (int64_t)d->stats.tcp);
 	json_set_int(j, "local", (int64_t)d->stats.local);
+	json_set_int(j, "memory", (int64_t)d->stats.memory);
 	json_set_int(j, "cluster", (int64_t)d->stats.cluster);
 	json_set_int(j, "external", (int64_t)d->stats.external);
 	json_set_int(j, "coalesced", (int64_t)d->stats.coalesced);

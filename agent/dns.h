@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dns: the stub on loopback: UDP and TCP listeners, and what becomes of a question.
  *
- * A question is answered by ourselves (localhost, the cluster away, nonsense), from the cache of what the original upstreams
- * said, or becomes an exchange with the cluster's DNS or these upstreams. At most DNS_IN_FLIGHT_MAX exchanges at a time: beyond, SERVFAIL at once. */
+ * A question is answered by ourselves (localhost, the cluster away, nonsense), from what is known of the cluster's names
+ * (agent/zone), from the cache of what the original upstreams said, or becomes an exchange with the cluster's DNS or these
+ * upstreams. At most DNS_IN_FLIGHT_MAX exchanges at a time: beyond, SERVFAIL at once. */
 #pragma once
 
 #include <netinet/in.h>
@@ -34,7 +35,7 @@ struct dns_peer {
 };
 
 struct dns_stats {
-	uint64_t queries, tcp, local, cluster, external, coalesced, failures, overload, dropped;
+	uint64_t queries, tcp, local, memory, cluster, external, coalesced, failures, overload, dropped;
 };
 
 struct dns {

@@ -17,6 +17,7 @@
 #include "agent/token.h"
 #include "agent/upstreams.h"
 #include "agent/watch.h"
+#include "agent/zone.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -29,6 +30,7 @@ static const struct module modules[] = {
 	{ "control socket", ctl_start, ctl_stop, NULL },
 	{ "upstreams", upstreams_start, upstreams_stop, upstreams_status },
 	{ "cluster", cluster_start, cluster_stop, cluster_status },
+	{ "names", zone_start, zone_stop, zone_status },
 	{ "dns", dns_start, dns_stop, dns_status },
 	{ "resolv.conf", resolvconf_start, resolvconf_stop, resolvconf_status },
 	{ "routes", reconcile_start, reconcile_stop, reconcile_status },

@@ -210,7 +210,8 @@ static int pod_find(struct found *f)
 	return 0;
 }
 
-/* 0: the name exists, with what is in ret or without any record; -ENOENT: it does not. Free with found_done(). */
+/* 0: the name exists, with what is in ret or without any record; -ENOENT: it does not; -EAGAIN: CoreDNS knows. Free with
+ * found_done(). */
 static int name_find(const struct names *n, const struct dns_name *name, struct found *ret)
 {
 	int r;
@@ -230,6 +231,8 @@ static int name_find(const struct names *n, const struct dns_name *name, struct 
 		return -ENOENT;
 	if (ret->r.labels == 2)
 		return 0;
+	if (ret->r.pod && !n->pods)
+		return -EAGAIN;
 	return ret->r.pod ? pod_find(ret) : service_find(n, ret);
 }
 
@@ -467,7 +470,7 @@ static bool target_is_new(const struct dns_name *names, unsigned n, const struct
 
 #define PTR_MAX 32
 
-static size_t answer_ptr(const struct names *n, const struct dns_query *q, uint8_t *out, size_t max)
+static size_t answer_ptr(const struct names *n, const struct dns_query *q, const struct dns_name *name, uint8_t *out, size_t max)
 {
 	const struct store_service *v;
 	struct dns_name target[PTR_MAX];
@@ -475,7 +478,7 @@ static size_t answer_ptr(const struct names *n, const struct dns_query *q, uint8
 	struct dns_build b;
 	struct prefix p;
 
-	if (split_reverse(&q->name, &p) || p.len != addr_bits(&p.addr))
+	if (split_reverse(name, &p) || p.len != addr_bits(&p.addr))
 		return 0;
 	v = store_service_of(n->store, &p.addr);
 	if (v)
@@ -514,28 +517,30 @@ static size_t answer_found(const struct names *n, const struct dns_query *q, str
 	return negative(n, q, true, out, max);
 }
 
-static bool is_version(const struct names *n, const struct dns_query *q)
+static bool is_version(const struct names *n, const struct dns_query *q, const struct dns_name *name)
 {
 	struct dns_name version = name_below(n, "dns-version");
 
-	return q->type == DNS_TXT && dns_name_eq(&version, &q->name);
+	return q->type == DNS_TXT && dns_name_eq(&version, name);
 }
 
-size_t names_answer(const struct names *n, const struct dns_query *q, uint8_t *out, size_t max)
+size_t names_answer(const struct names *n, const struct dns_query *q, const struct dns_name *name, uint8_t *out, size_t max)
 {
 	__attribute__((cleanup(found_done))) struct found f = { 0 };
+	int r;
 
 	if (q->class != DNS_IN || !store_synced(n->store))
 		return 0;
-	if (!dns_name_within(&q->name, &n->zone))
-		return q->type == DNS_PTR ? answer_ptr(n, q, out, max) : 0;
-	if (is_version(n, q))
+	if (!dns_name_within(name, &n->zone))
+		return q->type == DNS_PTR ? answer_ptr(n, q, name, out, max) : 0;
+	if (is_version(n, q, name))
 		return answer_version(n, q, out, max);
-	if (dns_name_eq(&q->name, &n->zone) && (q->type == DNS_SOA || q->type == DNS_NS))
+	if (dns_name_eq(name, &n->zone) && (q->type == DNS_SOA || q->type == DNS_NS))
 		return answer_apex(n, q, out, max);
 	if (q->type == DNS_SOA)		/* CoreDNS does not look whether the name exists */
 		return negative(n, q, true, out, max);
-	if (name_find(n, &q->name, &f))
-		return negative(n, q, false, out, max);
+	r = name_find(n, name, &f);
+	if (r)
+		return r == -EAGAIN ? 0 : negative(n, q, false, out, max);
 	return answer_found(n, q, &f, out, max);
 }

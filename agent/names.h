@@ -17,7 +17,9 @@ struct names {
 	uint32_t serial;
 	unsigned turn;			/* address sets begin at another one with each turn */
 	bool custom;			/* CoreDNS may have names of its own: NXDOMAIN is its to say */
+	bool pods;			/* every address below NS.pod is a name (`pods insecure`); else CoreDNS is asked */
 };
 
-/* The length of the answer, at most max (≥ DNS_QUERY_MAX); TC is set when records had to go. 0: not ours. */
-size_t names_answer(const struct names *n, const struct dns_query *q, uint8_t *out, size_t max);
+/* Answers q with what is known of `name`: the question's own, or the full form of a short one. The length of the answer, at
+ * most max (≥ DNS_QUERY_MAX); TC is set when records had to go. 0: not ours. */
+size_t names_answer(const struct names *n, const struct dns_query *q, const struct dns_name *name, uint8_t *out, size_t max);

@@ -5,12 +5,13 @@
 
 #include "agent/cluster.h"
 #include "agent/reconcile.h"
+#include "agent/zone.h"
 #include "base/mem.h"
 #include "version.h"
 
 bool agent_is_ready(const struct agent *a)
 {
-	return a->serving && cluster_is_up(a->cluster) && reconcile_is_done(a->reconcile);
+	return a->serving && cluster_is_up(a->cluster) && reconcile_is_done(a->reconcile) && zone_is_settled(a->zone);
 }
 
 static const char *state_name(const struct agent *a)
@@ -66,10 +67,13 @@ static void text_server(struct buf *b, const char *what, const json *u)
 
 static void text_names(struct buf *b, const json *s)
 {
-	buf_addf(b, "names      %s  %lld questions: %lld here, %lld cluster, %lld outside; %lld failed\n",
-		 json_str(s, "dns.listen", "-"), (long long)json_int(s, "dns.queries", 0), (long long)json_int(s, "dns.local", 0),
-		 (long long)json_int(s, "dns.cluster", 0), (long long)json_int(s, "dns.external", 0),
+	buf_addf(b, "names      %s  %lld questions: %lld known, %lld here, %lld cluster, %lld outside; %lld failed\n",
+		 json_str(s, "dns.listen", "-"), (long long)json_int(s, "dns.queries", 0), (long long)json_int(s, "dns.memory", 0),
+		 (long long)json_int(s, "dns.local", 0), (long long)json_int(s, "dns.cluster", 0), (long long)json_int(s, "dns.external", 0),
 		 (long long)json_int(s, "dns.failures", 0));
+	buf_addf(b, "known      %lld services, %lld endpoint slices, %lld namespaces%s%s\n", (long long)json_int(s, "names.services", 0),
+		 (long long)json_int(s, "names.endpoint_slices", 0), (long long)json_int(s, "names.namespaces", 0),
+		 json_bool(s, "names.synced", false) ? "" : ", not all yet", json_bool(s, "names.live", false) ? "" : ", not followed now");
 	buf_addf(b, "cache      %lld names, %lld kB  %lld hits, %lld misses, %lld asked together\n",
 		 (long long)json_int(s, "dns.cache.entries", 0), (long long)json_int(s, "dns.cache.bytes", 0) / 1024,
 		 (long long)json_int(s, "dns.cache.hits", 0), (long long)json_int(s, "dns.cache.misses", 0),

@@ -20,27 +20,27 @@
 
 /* ---- credential --------------------------------------------------------------------------------------------------- */
 
-/* One rule of the agent's role: reads `resources` of `group`. */
-static void rule_add(json *rules, const char *group, const char *resources, const char *verbs, const char *name)
+static void words_add(json *array, const char *words)
+{
+	struct str rest = str_from(words), one;
+
+	while (str_split(&rest, ' ', &one)) {
+		autofree char *s = xstrndup(one.p, one.len);
+
+		json_add_str(array, s);
+	}
+}
+
+/* One rule of the agent's role: `verbs` on `resources` of `group`, all of them or only `names`. */
+static void rule_add(json *rules, const char *group, const char *resources, const char *verbs, const char *names)
 {
 	json *rule = json_add(rules, json_object());
-	struct str rest, one;
 
 	json_add_str(json_set(rule, "apiGroups", json_array()), group);
-	json_set(rule, "resources", json_array());
-	json_set(rule, "verbs", json_array());
-	if (name)
-		json_add_str(json_set(rule, "resourceNames", json_array()), name);
-	for (rest = str_from(resources); str_split(&rest, ' ', &one);) {
-		autofree char *s = xstrndup(one.p, one.len);
-
-		json_add_str(json_get(rule, "resources"), s);
-	}
-	for (rest = str_from(verbs); str_split(&rest, ' ', &one);) {
-		autofree char *s = xstrndup(one.p, one.len);
-
-		json_add_str(json_get(rule, "verbs"), s);
-	}
+	words_add(json_set(rule, "resources", json_array()), resources);
+	words_add(json_set(rule, "verbs", json_array()), verbs);
+	if (names)
+		words_add(json_set(rule, "resourceNames", json_array()), names);
 }
 
 static json *object_new(const char *api, const char *kind, bool namespaced)
@@ -83,13 +83,14 @@ static int account_apply(struct kube *k, struct err *err)
 	json *binding = object_new("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", false);
 	json *own = object_new("rbac.authorization.k8s.io/v1", "Role", true);
 	json *own_binding = object_new("rbac.authorization.k8s.io/v1", "RoleBinding", true);
-	json *rules = json_set(role, "rules", json_array());
+	json *rules = json_set(role, "rules", json_array()), *own_rules = json_set(own, "rules", json_array());
 	int r = apply_take(k, object_new("v1", "ServiceAccount", true), err);
 
 	rule_add(rules, "", "nodes services namespaces pods", "get list watch", NULL);
 	rule_add(rules, "discovery.k8s.io", "endpointslices", "get list watch", NULL);
 	rule_add(rules, "networking.k8s.io", "servicecidrs", "get list watch", NULL);
-	rule_add(json_set(own, "rules", json_array()), "", "serviceaccounts/token", "create", ACCOUNT);
+	rule_add(own_rules, "", "serviceaccounts/token", "create", ACCOUNT);
+	rule_add(own_rules, "", "configmaps", "get list watch", "coredns coredns-custom");
 	binding_fill(binding, "ClusterRole");
 	binding_fill(own_binding, "Role");
 	json *const objects[] = { role, binding, own, own_binding };

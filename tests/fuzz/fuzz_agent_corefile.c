@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (dns_name_parse("cluster.local", &zone))
 		return 0;
 	corefile_read(o, o, &zone, &c);
-	(void)corefile_has(&c, &zone);
+	(void)corefile_find(&c, &zone);
 	corefile_done(&c);
 	return 0;
 }

@@ -66,8 +66,19 @@ nodes() { # nodes NAME ADDRESS CIDR…
 		printf '"addresses":[{"type":"InternalIP","address":"%s"}]}}' "$2"
 		sep=,
 		shift 3
-	done >"$W/nodes.new"
-	mv "$W/nodes.new" "$W/nodes"
+	done >"$W/new"
+	mv "$W/new" "$W/kube/nodes"
+}
+objects() { # objects KIND ITEM…: the whole list
+	kind=$1
+	shift
+	(IFS=,; printf '%s' "$*") >"$W/new"
+	mv "$W/new" "$W/kube/$kind"
+}
+namespace() { printf '{"metadata":{"name":"%s"}}' "$1"; }
+service() { # service NAMESPACE NAME ADDRESS PORT-NAME PORT
+	printf '{"metadata":{"namespace":"%s","name":"%s"},"spec":{"clusterIP":"%s","clusterIPs":["%s"],"ports":[{"name":"%s","port":%s,"protocol":"TCP"}]}}' \
+		"$1" "$2" "$3" "$3" "$4" "$5"
 }
 upstream_dns() {
 	"$FAKES" dns 127.0.0.99:53 198.51.100.7 example web big >"$W/upstream.out" &
@@ -75,13 +86,24 @@ upstream_dns() {
 	soon grep -q ready "$W/upstream.out"
 }
 cluster_dns() {
-	"$FAKES" dns 10.43.0.10:53 10.43.1.1 web kubernetes >"$W/cluster.out" &
+	"$FAKES" dns 10.43.0.10:53 10.43.1.1 web kubernetes host >"$W/cluster.out" &
 	cluster_pid=$!
 	soon grep -q ready "$W/cluster.out"
 }
 
+api_server() {
+	"$FAKES" kube "$W/kube" >"$W/kube.out" &
+	kube_pid=$!
+	soon grep -q ready "$W/kube.out"
+	cat >"$W/kubeconfig" <<END
+{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],
+"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:$(sed -n 's/ready //p' "$W/kube.out")"}}],"users":[{"name":"u","user":{"token":"t"}}]}
+END
+}
+
 # ---- the world: a link to the nodes, the cluster's DNS, the original upstream, an API server
 mount --make-rprivate /
+mkdir "$W/kube"
 mount -t tmpfs tmpfs /run
 ip link set lo up
 if ! ip link add t0 type veth peer name t1; then
@@ -98,16 +120,14 @@ mount --bind "$W/resolv.conf" /etc/resolv.conf
 upstream_dns
 cluster_dns
 nodes server-0 172.30.0.2 10.42.0.0/24 agent-0 172.30.0.3 10.42.1.0/24
-"$FAKES" kube "$W/nodes" >"$W/kube.out" &
-soon grep -q ready "$W/kube.out"
-port=$(sed -n 's/ready //p' "$W/kube.out")
-cat >"$W/kubeconfig" <<END
-{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],
-"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:$port"}}],"users":[{"name":"u","user":{"token":"t"}}]}
-END
+objects namespaces "$(namespace default)" "$(namespace kube-system)"
+objects services "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)"
+objects configmaps '{"metadata":{"namespace":"kube-system","name":"coredns"},"data":{"Corefile":".:53 {\n kubernetes cluster.local {\n pods insecure\n }\n}\n",
+"NodeHosts":"172.30.0.1 host.k3d.internal\n"}}'
+api_server
 cat >"$W/agent.json" <<END
 {"kubeconfig":"$W/kubeconfig","pod_cidr":"10.42.0.0/16","service_cidr":"10.43.0.0/16","dns":"10.43.0.10",
-"state_dir":"$W/state","socket":"$W/run/agent.sock","log":"$W/agent.log"}
+"state_dir":"$W/state","socket":"$W/run/agent.sock","log":"$W/agent.log","stale":2}
 END
 
 # ---- start
@@ -152,7 +172,7 @@ is "$(address example A) $(value asked)" "198.51.100.7 $asked" "known: the upstr
 is "$(value hits)" $((before + 1)) "and status counts it"
 kill $upstream_pid; wait $upstream_pid 2>/dev/null
 is "$(address example A)" 198.51.100.7 "the upstream is gone: a known name is answered"
-is "$(code web A)" 2 "another one is SERVFAIL"
+is "$(code big A)" 2 "another one is SERVFAIL"
 upstream_dns
 
 # ---- routes
@@ -170,16 +190,39 @@ ip route add 10.99.0.0/16 via 172.30.0.9
 before=$(value changes); sleep 0.3
 is "$(value changes)" "$before" "somebody else's route changes nothing"
 
+# ---- names from memory
+for name in web.default.svc.cluster.local web web.default web.default.svc; do
+	is "$(address $name A)" 10.43.1.1 "$name is known here"
+done
+is "$(code nothing.default.svc.cluster.local A)" 3 "what does not exist, too"
+is "$(address host.k3d.internal A)" 10.43.1.1 "a name of CoreDNS's own is asked of it"
+objects services "$(service default web 10.43.1.2 http 80)" "$(service default late 10.43.1.3 http 80)"
+late_is_known() { [ "$(address late.default.svc.cluster.local A)" = 10.43.1.3 ]; }
+soon late_is_known
+is "$(address late A) $(address web A)" "10.43.1.3 10.43.1.2" "new and changed services are followed"
+objects services "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)"
+late_is_gone() { [ "$(code late.default.svc.cluster.local A)" = 3 ]; }
+soon late_is_gone
+is "$(address web A)" 10.43.1.1 "and removed ones"
+
 # ---- the cluster goes and comes
 kill $cluster_pid; wait $cluster_pid 2>/dev/null
 start=$(date +%s%N)
-is "$(code web.default.svc.cluster.local A)" 3 "the cluster's DNS is gone: NXDOMAIN"
+is "$(code host.k3d.internal A)" 3 "the cluster's DNS is gone: NXDOMAIN for what only it knows"
 took=$((($(date +%s%N) - start) / 1000000)); got="$took ms"; [ $took -le 3200 ]
 ok $? "within 3.2 s"
 soon cluster_is silent; got=$(agent status); cluster_is silent
 ok $? "which is noticed"
-is "$(ask web.default.svc.cluster.local AAAA | cut -d' ' -f1,3 | sed 's/ [0-9]$/ fast/')" "3 fast" "then at once, also for AAAA"
+is "$(ask host.k3d.internal AAAA | cut -d' ' -f1,3 | sed 's/ [0-9]$/ fast/')" "3 fast" "then at once, also for AAAA"
+is "$(address web.default.svc.cluster.local A)" 10.43.1.1 "while what is known is answered"
 is "$(resolve example)" 198.51.100.7 "names outside go on"
+kill $kube_pid; wait $kube_pid 2>/dev/null
+is "$(address web.default.svc.cluster.local A)" 10.43.1.1 "the API server is gone, too: names are known for a while"
+web_is_gone() { [ "$(code web.default.svc.cluster.local A)" = 3 ]; }
+soon web_is_gone
+is "$(code web.default.svc.cluster.local A) $(code kubernetes.default.svc.cluster.local AAAA)" "3 3" "and then no more"
+is "$(resolve example)" 198.51.100.7 "names outside go on"
+api_server
 cluster_dns
 soon cluster_is up; got=$(agent status); cluster_is up
 ok $? "the cluster is back within a second or two"

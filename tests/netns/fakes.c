@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The world of an agent under test, one piece per process; each prints "ready …" when it serves.
  *   fakes dns ADDR[:PORT] A.B.C.D [LABEL…]	a DNS server that has that address for every name (or those with a first LABEL)
- *   fakes kube FILE				an API server on 127.0.0.1 whose nodes are FILE's "items"; prints its port
+ *   fakes kube DIR				an API server on 127.0.0.1 whose lists are the "items" in DIR/nodes, DIR/services,
+ *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port
  *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once; prints "RCODE count milliseconds address" */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/str.h"
@@ -45,49 +47,86 @@ static int fake_dns(int argc, char **argv)
 
 /* ---- kube -------------------------------------------------------------------------------------------------------- */
 
-static bool file_mark(const char *path, struct timespec *ret)
+static void file_mark(const char *path, struct timespec *ret)
 {
 	struct stat st;
 
-	*ret = (struct timespec){ 0 };
-	if (stat(path, &st) < 0)
-		return false;
-	*ret = st.st_mtim;
-	return true;
+	*ret = stat(path, &st) < 0 ? (struct timespec){ 0 } : st.st_mtim;
 }
 
-/* A watch lasts until the file changes; then the client has to list again. */
+static json *items_read(const char *path)
+{
+	auto(buf) struct buf text = BUF_INIT(64 << 20), items = BUF_INIT(64 << 20);
+
+	(void)!file_read(path, &text, NULL);
+	buf_addf(&items, "[%s]", buf_str(&text));
+	return json_parse(items.data, items.len, NULL);
+}
+
+static void event_send(struct httpd_req *q, const char *type, const json *object)
+{
+	autofree char *text = json_text(object), *event = xasprintf("{\"type\":\"%s\",\"object\":%s}\n", type, text);
+
+	httpd_chunks(q, event);
+}
+
+/* A streamed list, or nothing; then silence until the file changes: then the client has to list again. */
 static void watch_serve(struct httpd_req *q, const char *path)
 {
+	static const char end[] = "{\"metadata\":{\"resourceVersion\":\"1\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}";
+	autojson json *items = NULL, *bookmark = json_parse(end, strlen(end), NULL);
 	struct timespec was, now;
 
 	httpd_stream(q, 200, NULL);
-	httpd_chunks(q, "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Node\",\"metadata\":{\"resourceVersion\":\"1\"}}}\n");
 	file_mark(path, &was);
+	if (strstr(q->path, "sendInitialEvents=true")) {
+		items = items_read(path);
+		json_each(o, items) {
+			if (!json_is(o, "metadata.resourceVersion"))
+				json_set_str(json_get(o, "metadata"), "resourceVersion", "1");
+			event_send(q, "ADDED", o);
+		}
+	}
+	event_send(q, "BOOKMARK", bookmark);
 	do {
 		struct pollfd p = { .fd = q->fd, .events = POLLRDHUP };
 
 		if (poll(&p, 1, 20) > 0)
 			return;
-	} while (file_mark(path, &now) && now.tv_sec == was.tv_sec && now.tv_nsec == was.tv_nsec);
+		file_mark(path, &now);
+	} while (now.tv_sec == was.tv_sec && now.tv_nsec == was.tv_nsec);
 	httpd_chunks(q, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"message\":\"changed\"}}\n");
 	httpd_end(q);
 }
 
+static void list_serve(struct httpd_req *q, const char *path)
+{
+	auto(buf) struct buf items = BUF_INIT(64 << 20), list = BUF_INIT(64 << 20);
+
+	(void)!file_read(path, &items, NULL);
+	buf_addf(&list, "{\"kind\":\"List\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[%s]}", buf_str(&items));
+	httpd_reply(q, 200, NULL, buf_str(&list));
+}
+
 static void kube_serve(struct httpd_req *q, void *arg)
 {
-	auto(buf) struct buf items = BUF_INIT(1 << 20), list = BUF_INIT(1 << 20);
+	static const char *const kinds[] = { "nodes", "services", "endpointslices", "namespaces", "configmaps" };
+	autofree char *path = xstrndup(q->path, strcspn(q->path, "?"));
+	autofree char *file = path_join(arg, path_basename(path));
 
-	if (!str_starts(q->path, "/api/v1/nodes")) {
-		httpd_reply(q, 404, NULL, "{\"kind\":\"Status\",\"message\":\"not here\"}");
-	} else if (strstr(q->path, "watch=")) {
-		watch_serve(q, arg);
-	} else if (file_read(arg, &items, NULL)) {
-		httpd_reply(q, 503, NULL, "{\"kind\":\"Status\",\"message\":\"starting\"}");
-	} else {
-		buf_addf(&list, "{\"kind\":\"NodeList\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[%s]}", buf_str(&items));
-		httpd_reply(q, 200, NULL, buf_str(&list));
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!streq(path_basename(path), kinds[i]))
+			continue;
+		/* one list of ConfigMaps serves every selector: that of CoreDNS's own is empty */
+		if (strstr(q->path, "coredns-custom"))
+			file[0] = '\0';
+		if (strstr(q->path, "watch="))
+			watch_serve(q, file);
+		else
+			list_serve(q, file);
+		return;
 	}
+	httpd_reply(q, 404, NULL, "{\"kind\":\"Status\",\"message\":\"not here\"}");
 }
 
 static int fake_kube(int argc, char **argv)
@@ -95,7 +134,7 @@ static int fake_kube(int argc, char **argv)
 	struct httpd *d;
 
 	if (argc < 1)
-		return fail("kube FILE");
+		return fail("kube DIR");
 	d = httpd_start(kube_serve, argv[0]);
 	printf("ready %u\n", httpd_port(d));
 	fflush(stdout);

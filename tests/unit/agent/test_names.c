@@ -28,7 +28,7 @@ static struct store *recorded_store(void)
 
 static struct names names_of(const struct store *s)
 {
-	struct names n = { .store = s, .serial = 7 };
+	struct names n = { .store = s, .serial = 7, .pods = true };
 
 	if (dns_name_parse("cluster.local", &n.zone) || addr_parse("10.43.0.10", &n.dns))
 		abort();
@@ -120,7 +120,7 @@ static char *ask(const struct names *n, const char *name, uint16_t type, size_t 
 	char *text = NULL;
 
 	if (!dns_name_parse(name, &q.name))
-		text = answer_text(&q, out, names_answer(n, &q, out, max));
+		text = answer_text(&q, out, names_answer(n, &q, &q.name, out, max));
 	free(out);
 	return text;
 }
@@ -160,9 +160,12 @@ static void test_more(void)
 		is_str(got, rows[i].want, "%s", rows[i].what);
 	}
 	ok(!ask(&e, "web.t.svc.cluster.local", DNS_A, DNS_LOCAL_MAX), "nothing is answered before the lists are complete");
-	ok(!dns_name_parse("dns-version.cluster.local", &q.name) && !names_answer(&n, &q, out, sizeof(out)), "class CH is not ours");
+	ok(!dns_name_parse("dns-version.cluster.local", &q.name) && !names_answer(&n, &q, &q.name, out, sizeof(out)), "class CH is not ours");
 	autofree char *cut = ask(&n, "db.t.svc.cluster.local", DNS_SRV, 512);
 	ok(str_starts(cut, "NOERROR tc an = 5 SRV"), "what does not fit sets TC");
+	n.pods = false;
+	ok(!ask(&n, "1-2-3-4.t.pod.cluster.local", DNS_A, DNS_LOCAL_MAX), "addresses of pods are CoreDNS's to say where it verifies them");
+	n.pods = true;
 	n.custom = true;
 	ok(!ask(&n, "foo.cluster.local", DNS_A, DNS_LOCAL_MAX), "with custom zones NXDOMAIN is CoreDNS's to say");
 	store_free(s);
