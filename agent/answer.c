@@ -31,3 +31,30 @@ size_t answer_localhost(const struct dns_query *q, uint8_t *out)
 		dns_build_soa(&b, 1, &zone, 1, LOCALHOST_TTL);
 	return dns_build_end(&b);
 }
+
+static void records_add(struct dns_build *b, const uint8_t *msg, size_t n)
+{
+	struct dns_name target;
+	struct dns_record rec;
+	struct dns_walk w;
+	unsigned section;
+	int r = dns_walk_start(&w, msg, n);
+
+	while (!r && dns_walk_next(&w, &rec, &section) > 0 && section == 0) {
+		if (rec.type == DNS_CNAME && !dns_record_target(&w, &rec, &target))
+			dns_build_record(b, 0, &rec.name, rec.type, rec.ttl, target.b, target.len);
+		else if (rec.type == DNS_A || rec.type == DNS_AAAA)
+			dns_build_record(b, 0, &rec.name, rec.type, rec.ttl, msg + rec.rdata, rec.rdata_len);
+	}
+}
+
+size_t answer_chase(const struct dns_query *q, const uint8_t *head, size_t head_len, unsigned rcode, const uint8_t *reply,
+		    size_t len, uint8_t *out, size_t max)
+{
+	struct dns_build b;
+
+	dns_build_start(&b, q, rcode, out, max);
+	records_add(&b, head, head_len);
+	records_add(&b, reply, len);
+	return dns_build_end(&b);
+}

@@ -56,14 +56,16 @@ static bool answer_cached(struct dns *d, const struct dns_peer *peer, const stru
 	return n > 0;
 }
 
-static void forward(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *cluster_zone)
+/* Asks `ask` for who, whose head is taken over. */
+static void forward(struct dns *d, struct asker *who, const struct dns_query *ask, const struct dns_name *cluster_zone)
 {
 	struct upstream *order[UPSTREAMS_MAX], *const *servers = order;
 	size_t n;
 
 	if (d->in_flight >= DNS_IN_FLIGHT_MAX) {
 		d->stats.overload++;
-		dns_send(d, peer, d->out, dns_error_build(q, DNS_SERVFAIL, DNS_RA, d->out));
+		dns_send(d, &who->peer, d->out, dns_error_build(&who->query, DNS_SERVFAIL, DNS_RA, d->out));
+		free(steal(&who->head));
 		return;
 	}
 	if (cluster_zone) {
@@ -74,23 +76,45 @@ static void forward(struct dns *d, const struct dns_peer *peer, const struct dns
 		d->stats.external++;
 		n = upstreams_order(d->agent->upstreams, order);
 	}
-	exchange_new(d, peer, q, cluster_zone, servers, n);
+	exchange_new(d, who, ask, cluster_zone, servers, n);
+}
+
+/* The answer begun in d->out, n bytes, goes on with a name outside. */
+static void chase(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, size_t n, const struct dns_name *outside)
+{
+	struct asker who = { .peer = *peer, .query = *q, .head = xmemdup(d->out, n), .head_len = n };
+	struct dns_query ask = *q;
+	autofree uint8_t *reply = NULL;
+	size_t len;
+
+	ask.name = *outside;
+	reply = xcalloc(1, DNS_MSG_MAX);
+	len = cache_serve(d->cache, &ask, loop_now(d->agent->loop), reply, DNS_MSG_MAX);
+	if (!len) {
+		forward(d, &who, &ask, NULL);
+		return;
+	}
+	n = answer_chase(q, who.head, who.head_len, reply[3] & 15, reply, len, d->out, dns_peer_limit(peer, q));
+	free(who.head);
+	dns_send(d, peer, d->out, n);
 }
 
 /* A name of the cluster's zone: `name` is the question's, or what that is short for. */
 static void answer_cluster(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *name,
 			   const struct dns_name *zone)
 {
-	size_t n = zone_answer(d->agent->zone, q, name, d->out, dns_peer_limit(peer, q));
+	struct dns_name outside;
+	size_t n = zone_answer(d->agent->zone, q, name, &outside, d->out, dns_peer_limit(peer, q));
 
-	if (n) {
-		d->stats.memory++;
+	d->stats.memory += n > 0;
+	if (n && outside.len)
+		chase(d, peer, q, n, &outside);
+	else if (n)
 		dns_send(d, peer, d->out, n);
-	} else if (cluster_is_up(d->agent->cluster) && name == &q->name) {
-		forward(d, peer, q, zone);
-	} else {
+	else if (cluster_is_up(d->agent->cluster) && name == &q->name)
+		forward(d, &(struct asker){ .peer = *peer, .query = *q }, q, zone);
+	else
 		answer_local(d, peer, answer_away(q, zone, d->agent->cluster->serial, d->out));
-	}
 }
 
 /* A name that is not of the cluster's zone may be short for one that is, or be CoreDNS's own. */
@@ -105,7 +129,7 @@ static void answer_outside(struct dns *d, const struct dns_peer *peer, const str
 	} else if (zone_short(d->agent->zone, &q->name, &full)) {
 		answer_cluster(d, peer, q, &full, &d->agent->config.domain);
 	} else if (!answer_cached(d, peer, q)) {
-		forward(d, peer, q, NULL);
+		forward(d, &(struct asker){ .peer = *peer, .query = *q }, q, NULL);
 	}
 }
 

@@ -12,12 +12,11 @@
 #define EXTERNAL_MS 4400
 #define CLUSTER_MS 3000
 
-static void asker_add(struct exchange *x, const struct dns_peer *peer, const struct dns_query *q)
+static void asker_add(struct exchange *x, struct asker *who)
 {
-	struct asker *a = xcalloc(1, sizeof(*a));
+	struct asker *a = xmemdup(who, sizeof(*who));
 
-	a->peer = *peer;
-	a->query = *q;
+	who->head = NULL;
 	a->next = x->askers;
 	x->askers = a;
 	x->dns->in_flight++;
@@ -29,6 +28,7 @@ static void asker_drop(struct exchange *x, struct asker **at)
 
 	*at = a->next;
 	x->dns->in_flight--;
+	free(a->head);
 	free(a);
 }
 
@@ -74,8 +74,10 @@ static void exchange_answer(struct exchange *x, unsigned rcode, const uint8_t *r
 
 	for (struct asker *a = x->askers; a; a = a->next) {
 		size_t limit = dns_peer_limit(&a->peer, &a->query);
+		size_t n = a->head ? answer_chase(&a->query, a->head, a->head_len, rcode, reply, len, out, limit)
+				   : dns_reply_build(&a->query, rcode, reply, len, out, limit);
 
-		dns_send(x->dns, &a->peer, out, dns_reply_build(&a->query, rcode, reply, len, out, limit));
+		dns_send(x->dns, &a->peer, out, n);
 	}
 	exchange_free(x);
 }
@@ -200,7 +202,7 @@ void exchange_retarget(struct exchange *x, struct upstream *const *servers, size
 }
 
 /* The same question on its way to the same place: there is one answer for all. */
-static bool exchange_join(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, bool cluster, uint64_t hash)
+static bool exchange_join(struct dns *d, struct asker *who, const struct dns_query *q, bool cluster, uint64_t hash)
 {
 	struct exchange *x = *asking(d, hash);
 
@@ -208,26 +210,26 @@ static bool exchange_join(struct dns *d, const struct dns_peer *peer, const stru
 		x = x->chain;
 	if (!x)
 		return false;
-	asker_add(x, peer, q);
+	asker_add(x, who);
 	d->stats.coalesced++;
 	return true;
 }
 
-void exchange_new(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *cluster_zone,
+void exchange_new(struct dns *d, struct asker *who, const struct dns_query *ask, const struct dns_name *cluster_zone,
 		  struct upstream *const *servers, size_t n)
 {
-	uint64_t hash = cache_hash(d->cache, q);
+	uint64_t hash = cache_hash(d->cache, ask);
 	struct exchange *x;
 
-	if (exchange_join(d, peer, q, cluster_zone != NULL, hash))
+	if (exchange_join(d, who, ask, cluster_zone != NULL, hash))
 		return;
 	x = xcalloc(1, sizeof(*x));
 	x->dns = d;
-	x->query = *q;
+	x->query = *ask;
 	x->hash = hash;
 	x->chain = *asking(d, hash);
 	*asking(d, hash) = x;
-	asker_add(x, peer, q);
+	asker_add(x, who);
 	x->cluster = cluster_zone != NULL;
 	if (cluster_zone)
 		x->zone = *cluster_zone;

@@ -17,6 +17,8 @@ struct asker {
 	struct asker *next;
 	struct dns_peer peer;
 	struct dns_query query;
+	uint8_t *head;			/* owned; the beginning of its answer, where another name is asked for it, or NULL */
+	size_t head_len;
 };
 
 struct exchange {
@@ -39,8 +41,9 @@ struct exchange {
 	unsigned held_rcode;
 };
 
-/* Joins the exchange that asks the same already. Answers by itself when there is nobody to ask. servers: at most EXCHANGE_SERVERS, borrowed. */
-void exchange_new(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const struct dns_name *cluster_zone,
+/* Asks `ask` for `who` (which is emptied), or joins the exchange that asks the same already. Answers by itself when there is
+ * nobody to ask. servers: at most EXCHANGE_SERVERS, borrowed. */
+void exchange_new(struct dns *d, struct asker *who, const struct dns_query *ask, const struct dns_name *cluster_zone,
 		  struct upstream *const *servers, size_t n);
 void exchange_free(struct exchange *x);		/* without an answer */
 void exchange_conn_gone(struct exchange *x, const struct dnstcp_conn *conn);	/* frees it with its last asker */

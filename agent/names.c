@@ -345,7 +345,8 @@ static unsigned addresses_add(const struct names *n, struct dns_build *b, const 
 }
 
 /* A or AAAA: through ExternalNames in the zone to addresses. A chain without an end has no records. */
-static size_t answer_addresses(const struct names *n, const struct dns_query *q, struct found *f, uint8_t *out, size_t max)
+static size_t answer_addresses(const struct names *n, const struct dns_query *q, struct found *f, struct dns_name *ret_outside,
+			       uint8_t *out, size_t max)
 {
 	struct dns_name owner = q->name, target;
 	struct dns_build b;
@@ -355,9 +356,13 @@ static size_t answer_addresses(const struct names *n, const struct dns_query *q,
 	while (f->external) {
 		if (dns_name_parse(f->external->external_name, &target) || dns_name_within(&target, &owner) || chain++ == CHAIN_MAX)
 			return negative(n, q, true, out, max);
-		if (!dns_name_within(&target, &n->zone))
+		if (!dns_name_within(&target, &n->zone) && !ret_outside)
 			return 0;
 		dns_build_record(&b, 0, &owner, DNS_CNAME, TTL, target.b, target.len);
+		if (!dns_name_within(&target, &n->zone)) {
+			*ret_outside = target;
+			return dns_build_end(&b);
+		}
 		owner = target;
 		found_done(f);
 		if (name_find(n, &owner, f))
@@ -501,10 +506,11 @@ static size_t answer_ptr(const struct names *n, const struct dns_query *q, const
 
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
-static size_t answer_found(const struct names *n, const struct dns_query *q, struct found *f, uint8_t *out, size_t max)
+static size_t answer_found(const struct names *n, const struct dns_query *q, struct found *f, struct dns_name *ret_outside,
+			   uint8_t *out, size_t max)
 {
 	if (q->type == DNS_A || q->type == DNS_AAAA)
-		return answer_addresses(n, q, f, out, max);
+		return answer_addresses(n, q, f, ret_outside, out, max);
 	if (q->type == DNS_SRV)
 		return answer_srv(n, q, f, out, max);
 	if (q->type == DNS_CNAME)
@@ -524,11 +530,14 @@ static bool is_version(const struct names *n, const struct dns_query *q, const s
 	return q->type == DNS_TXT && dns_name_eq(&version, name);
 }
 
-size_t names_answer(const struct names *n, const struct dns_query *q, const struct dns_name *name, uint8_t *out, size_t max)
+size_t names_answer(const struct names *n, const struct dns_query *q, const struct dns_name *name, struct dns_name *ret_outside,
+		    uint8_t *out, size_t max)
 {
 	__attribute__((cleanup(found_done))) struct found f = { 0 };
 	int r;
 
+	if (ret_outside)
+		ret_outside->len = 0;
 	if (q->class != DNS_IN || !store_synced(n->store))
 		return 0;
 	if (!dns_name_within(name, &n->zone))
@@ -542,5 +551,5 @@ size_t names_answer(const struct names *n, const struct dns_query *q, const stru
 	r = name_find(n, name, &f);
 	if (r)
 		return r == -EAGAIN ? 0 : negative(n, q, false, out, max);
-	return answer_found(n, q, &f, out, max);
+	return answer_found(n, q, &f, ret_outside, out, max);
 }

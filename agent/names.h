@@ -21,5 +21,7 @@ struct names {
 };
 
 /* Answers q with what is known of `name`: the question's own, or the full form of a short one. The length of the answer, at
- * most max (≥ DNS_QUERY_MAX); TC is set when records had to go. 0: not ours. */
-size_t names_answer(const struct names *n, const struct dns_query *q, const struct dns_name *name, uint8_t *out, size_t max);
+ * most max (≥ DNS_QUERY_MAX); TC is set when records had to go. 0: not ours. An ExternalName that leads out of the zone is not
+ * ours either, or, with ret_outside, the answer ends with its CNAME, and *ret_outside is where it leads (else its len is 0). */
+size_t names_answer(const struct names *n, const struct dns_query *q, const struct dns_name *name, struct dns_name *ret_outside,
+		    uint8_t *out, size_t max);

@@ -105,17 +105,19 @@ const struct dns_name *zone_foreign(const struct zone *z, const struct dns_name 
 	return z ? corefile_find(&z->corefile, name) : NULL;
 }
 
-size_t zone_answer(struct zone *z, const struct dns_query *q, const struct dns_name *name, uint8_t *out, size_t max)
+size_t zone_answer(struct zone *z, const struct dns_query *q, const struct dns_name *name, struct dns_name *ret_outside,
+		   uint8_t *out, size_t max)
 {
-	bool up = z && cluster_is_up(z->agent->cluster);
+	bool ask = z && cluster_is_up(z->agent->cluster) && name == &q->name;
 
-	if (!z || !is_valid(z) || (up && (z->corefile.opaque || zone_foreign(z, name))))
+	ret_outside->len = 0;
+	if (!z || !is_valid(z) || (ask && (z->corefile.opaque || zone_foreign(z, name))))
 		return 0;
-	z->names.custom = up && (!z->live || !z->corefile.known || z->corefile.fallthrough);
-	z->names.pods = !up || z->corefile.pods_insecure;
+	z->names.custom = ask && (!z->live || !z->corefile.known || z->corefile.fallthrough);
+	z->names.pods = !ask || z->corefile.pods_insecure;
 	z->names.serial = z->agent->cluster->serial;
 	z->names.turn++;
-	return names_answer(&z->names, q, name, out, max);
+	return names_answer(&z->names, q, name, ask ? NULL : ret_outside, out, max);
 }
 
 /* ---- module ------------------------------------------------------------------------------------------------------ */

@@ -37,5 +37,7 @@ bool zone_is_settled(const struct zone *z);
 bool zone_short(const struct zone *z, const struct dns_name *name, struct dns_name *ret_full);
 /* The name, or the zone above it, that CoreDNS has of its own; NULL. */
 const struct dns_name *zone_foreign(const struct zone *z, const struct dns_name *name);
-/* The answer from memory, as names_answer(); 0: CoreDNS is to be asked, or there is no cluster. */
-size_t zone_answer(struct zone *z, const struct dns_query *q, const struct dns_name *name, uint8_t *out, size_t max);
+/* The answer from memory, as names_answer(); 0: CoreDNS is to be asked, or there is no cluster. It is not asked for what a
+ * short name stands for, nor while it is away: then ret_outside may say where the answer goes on. */
+size_t zone_answer(struct zone *z, const struct dns_query *q, const struct dns_name *name, struct dns_name *ret_outside,
+		   uint8_t *out, size_t max);

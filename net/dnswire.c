@@ -261,6 +261,15 @@ int dns_walk_next(struct dns_walk *w, struct dns_record *ret, unsigned *section)
 }
 
 /* OPT: root owner, at most one, in the additional section. The upper rcode bits go to *rcode. */
+int dns_record_target(const struct dns_walk *w, const struct dns_record *r, struct dns_name *ret)
+{
+	struct cur c = cur_init(w->p, w->n);
+
+	cur_seek(&c, r->rdata);
+	name_read(&c, ret);
+	return cur_ok(&c) && c.pos == r->end ? 0 : -EBADMSG;
+}
+
 static int opt_read(const struct dns_record *r, unsigned section, struct dns_edns *edns, unsigned *rcode)
 {
 	if (edns->present || section != 2 || r->name.len != 1)

@@ -91,6 +91,7 @@ cluster_dns() {
 	soon grep -q ready "$W/cluster.out"
 }
 
+external() { printf '{"metadata":{"namespace":"default","name":"%s"},"spec":{"type":"ExternalName","externalName":"%s"}}' "$1" "$2"; }
 api_server() {
 	"$FAKES" kube "$W/kube" >"$W/kube.out" &
 	kube_pid=$!
@@ -200,10 +201,12 @@ objects services "$(service default web 10.43.1.2 http 80)" "$(service default l
 late_is_known() { [ "$(address late.default.svc.cluster.local A)" = 10.43.1.3 ]; }
 soon late_is_known
 is "$(address late A) $(address web A)" "10.43.1.3 10.43.1.2" "new and changed services are followed"
-objects services "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)"
+objects services "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)" \
+	"$(external away example)" "$(external twice away.default.svc.cluster.local)"
 late_is_gone() { [ "$(code late.default.svc.cluster.local A)" = 3 ]; }
 soon late_is_gone
 is "$(address web A)" 10.43.1.1 "and removed ones"
+is "$(ask away A | cut -d' ' -f1,2,4)" "0 2 198.51.100.7" "an ExternalName by its short name leads outside"
 
 # ---- the cluster goes and comes
 kill $cluster_pid; wait $cluster_pid 2>/dev/null
@@ -215,6 +218,7 @@ soon cluster_is silent; got=$(agent status); cluster_is silent
 ok $? "which is noticed"
 is "$(ask host.k3d.internal AAAA | cut -d' ' -f1,3 | sed 's/ [0-9]$/ fast/')" "3 fast" "then at once, also for AAAA"
 is "$(address web.default.svc.cluster.local A)" 10.43.1.1 "while what is known is answered"
+is "$(ask twice.default.svc.cluster.local A | cut -d' ' -f1,2,4)" "0 3 198.51.100.7" "also where it leads outside"
 is "$(resolve example)" 198.51.100.7 "names outside go on"
 kill $kube_pid; wait $kube_pid 2>/dev/null
 is "$(address web.default.svc.cluster.local A)" 10.43.1.1 "the API server is gone, too: names are known for a while"

@@ -120,7 +120,7 @@ static char *ask(const struct names *n, const char *name, uint16_t type, size_t 
 	char *text = NULL;
 
 	if (!dns_name_parse(name, &q.name))
-		text = answer_text(&q, out, names_answer(n, &q, &q.name, out, max));
+		text = answer_text(&q, out, names_answer(n, &q, &q.name, NULL, out, max));
 	free(out);
 	return text;
 }
@@ -160,7 +160,7 @@ static void test_more(void)
 		is_str(got, rows[i].want, "%s", rows[i].what);
 	}
 	ok(!ask(&e, "web.t.svc.cluster.local", DNS_A, DNS_LOCAL_MAX), "nothing is answered before the lists are complete");
-	ok(!dns_name_parse("dns-version.cluster.local", &q.name) && !names_answer(&n, &q, &q.name, out, sizeof(out)), "class CH is not ours");
+	ok(!dns_name_parse("dns-version.cluster.local", &q.name) && !names_answer(&n, &q, &q.name, NULL, out, sizeof(out)), "class CH is not ours");
 	autofree char *cut = ask(&n, "db.t.svc.cluster.local", DNS_SRV, 512);
 	ok(str_starts(cut, "NOERROR tc an = 5 SRV"), "what does not fit sets TC");
 	n.pods = false;
