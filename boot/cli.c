@@ -140,7 +140,7 @@ static int take_option(struct parser *p, char ***args)
 	return set_value(p, row, value ? value : *(*args)++);
 }
 
-static bool looks_like_file(const char *word)
+bool cli_is_file(const char *word)
 {
 	return strchr(word, '/') || str_ends(word, ".json") || str_ends(word, ".jsonc") || str_ends(word, ".yaml") ||
 	       str_ends(word, ".yml") || access(word, R_OK) == 0;
@@ -160,7 +160,7 @@ static int choose_command(struct parser *p, const char *word, bool *ret_consumed
 		return 0;
 	}
 	*ret_consumed = false;
-	if (looks_like_file(word)) {
+	if (cli_is_file(word)) {
 		p->command = &p->commands[0];
 		return 0;
 	}

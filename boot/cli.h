@@ -51,6 +51,8 @@ struct command {
  * sees ret->help and ends with 0. --no-color sets NO_COLOR, which progress asks for. *ret is to be done in any case. */
 int cli_parse(int argc, char **argv, const struct command *commands, size_t n, const struct command **ret_command,
 	      struct options *ret, struct err *err) must_check;
+/* Is this word a file, or does it look like one (a path, or a name with an ending of a config)? */
+bool cli_is_file(const char *word);
 void cli_help(const struct command *commands, size_t n, const struct command *one);	/* one NULL: all; on stdout */
 void options_done(struct options *o);
 /* EXIT_TIMEOUT for -ETIMEDOUT, EXIT_INTERRUPTED for -ECANCELED, EXIT_PREREQUISITE for -ENOPKG, EXIT_USAGE for -EINVAL, else

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "boot/agentctl.h"
+#include "boot/cli.h"
 #include "boot/cluster.h"
 #include "boot/devcontainer.h"
 #include "boot/engine.h"
@@ -62,7 +63,7 @@ int up_load(struct run *r, struct err *err)
 	for (size_t i = 0; i < r->opt->args.n; i++) {
 		const char *a = r->opt->args.v[i];
 
-		if (!file && i == 0 && (file_exists(a) || strchr(a, '/') || str_ends(a, ".json") || str_ends(a, ".yaml")))
+		if (!file && i == 0 && cli_is_file(a))
 			file = a;
 		else
 			strv_add(&names, a);
