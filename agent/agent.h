@@ -36,6 +36,7 @@ struct agent {
 	struct dns *dns;
 	struct cluster *cluster;
 	struct resolvconf *resolvconf;
+	struct hops *hops;
 	struct reconcile *reconcile;
 	struct watch *watch;
 	struct token *token;

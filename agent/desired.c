@@ -17,8 +17,7 @@ static void route_add(struct desired *d, const struct prefix *dst, const struct 
 	d->routes[d->route_count++] = (struct route){ .dst = *dst, .via = *via, .proto = ROUTE_PROTO };
 }
 
-/* The node's address of a family, or NULL; one that no route may lead through is as good as none. */
-static const struct addr *node_addr(const struct config *c, const struct node *n, int family)
+const struct addr *desired_hop(const struct config *c, const struct node *n, int family)
 {
 	for (size_t i = 0; i < n->addr_count; i++) {
 		const struct addr *a = &n->addrs[i];
@@ -35,7 +34,7 @@ static void node_routes(const struct config *c, const struct node *n, struct des
 	char text[PREFIX_STRLEN];
 
 	for (size_t i = 0; i < n->cidr_count; i++) {
-		const struct addr *via = node_addr(c, n, n->cidrs[i].addr.family);
+		const struct addr *via = desired_hop(c, n, n->cidrs[i].addr.family);
 
 		if (!prefixes_cover(&c->pods, &n->cidrs[i]))
 			strv_addf(&d->problems, "node %s: its pod network %s is outside of pod_cidr", n->name,
@@ -56,34 +55,68 @@ static const struct addr *service_current(const struct prefix *service, const st
 	return NULL;
 }
 
-static const struct addr *service_via(const struct config *c, const struct nodes *nodes, int family, const struct addr *current)
+/* How well a node can carry the services. What a probe saw a moment ago is worth more than an old "not ready" of the API;
+ * a dead carrier stays as long as there is nothing better. */
+enum merit { MERIT_NONE, MERIT_SILENT, MERIT_KEPT, MERIT_HOPED, MERIT_ANSWERS, MERIT_READY };
+
+struct carrier {
+	const struct addr *addr;
+	const char *name;
+	enum merit merit;
+	bool is_current;
+};
+
+static enum merit carrier_merit(bool ready, const struct hop *hop, bool is_current)
 {
-	const struct addr *best = NULL;
-	const char *best_name = NULL;
+	if (hop && hop->state == HOP_ALIVE)
+		return ready ? MERIT_READY : MERIT_ANSWERS;
+	if (ready && (!hop || (is_current && hop->state == HOP_UNKNOWN)))
+		return MERIT_READY;
+	if (is_current && hop)
+		return MERIT_KEPT;
+	if (ready)
+		return hop->state == HOP_UNKNOWN ? MERIT_HOPED : MERIT_SILENT;
+	return MERIT_NONE;
+}
+
+static bool is_better(const struct carrier *a, const struct carrier *b)
+{
+	if (!a->merit || a->merit != b->merit)
+		return a->merit > b->merit;
+	if (a->is_current != b->is_current)
+		return a->is_current;
+	return strcmp(a->name, b->name) < 0;
+}
+
+static const struct addr *service_via(const struct config *c, const struct nodes *nodes, const struct hop_table *hops, int family,
+				      const struct addr *current)
+{
+	struct carrier best = { 0 };
 
 	map_foreach(&nodes->by_name, it) {
 		const struct node *n = it->value;
-		const struct addr *a = n->ready ? node_addr(c, n, family) : NULL;
+		struct carrier k = { .addr = desired_hop(c, n, family), .name = n->name };
 
-		if (a && current && addr_cmp(a, current) == 0)
-			return a;
-		if (a && (!best || strcmp(n->name, best_name) < 0)) {
-			best = a;
-			best_name = n->name;
-		}
+		if (!k.addr)
+			continue;
+		k.is_current = current && addr_cmp(k.addr, current) == 0;
+		k.merit = carrier_merit(n->ready, hop_find(hops, k.addr), k.is_current);
+		if (is_better(&k, &best))
+			best = k;
 	}
-	return best;
+	return best.addr;
 }
 
-void desired_make(const struct config *c, const struct nodes *nodes, const struct route *actual, size_t actual_count,
-		  struct desired *ret)
+void desired_make(const struct config *c, const struct nodes *nodes, const struct hop_table *hops, const struct route *actual,
+		  size_t actual_count, struct desired *ret)
 {
 	*ret = (struct desired){ 0 };
 	map_foreach(&nodes->by_name, it)
 		node_routes(c, it->value, ret);
 	for (size_t i = 0; i < c->services.n; i++) {
 		const struct prefix *p = &c->services.v[i];
-		const struct addr *via = service_via(c, nodes, p->addr.family, service_current(p, actual, actual_count));
+		const struct addr *current = service_current(p, actual, actual_count);
+		const struct addr *via = service_via(c, nodes, hops, p->addr.family, current);
 		char text[PREFIX_STRLEN];
 
 		if (via)

@@ -11,6 +11,7 @@
 #include "agent/ctl.h"
 #include "agent/daemon.h"
 #include "agent/dns.h"
+#include "agent/hops.h"
 #include "agent/reconcile.h"
 #include "agent/resolvconf.h"
 #include "agent/routes.h"
@@ -33,6 +34,7 @@ static const struct module modules[] = {
 	{ "names", zone_start, zone_stop, zone_status },
 	{ "dns", dns_start, dns_stop, dns_status },
 	{ "resolv.conf", resolvconf_start, resolvconf_stop, resolvconf_status },
+	{ "hops", hops_start, hops_stop, hops_status },
 	{ "routes", reconcile_start, reconcile_stop, reconcile_status },
 	{ "watch", watch_start, watch_stop, NULL },
 	{ "token", token_start, token_stop, NULL },

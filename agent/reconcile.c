@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "agent/cluster.h"
+#include "agent/hops.h"
 #include "agent/routes.h"
 #include "base/backoff.h"
 #include "base/log.h"
@@ -78,7 +79,8 @@ static int routes_run(struct reconcile *r, struct err *err)
 	struct desired desired;
 	int code;
 
-	desired_make(&r->agent->config, &r->agent->nodes, r->actual, r->actual_count, &desired);
+	hops_follow(r->agent->hops);
+	desired_make(&r->agent->config, &r->agent->nodes, hops_table(r->agent->hops), r->actual, r->actual_count, &desired);
 	routes_plan(&desired, r->actual, r->actual_count, &plan);
 	problems_take(r, &desired, &plan);
 	code = routes_apply(r->nl, &plan, err);

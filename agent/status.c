@@ -42,6 +42,12 @@ json *agent_status(struct agent *a)
 
 /* ---- for people -------------------------------------------------------------------------------------------------- */
 
+static void text_problem(struct buf *b, const json *sentence)
+{
+	if (sentence)
+		buf_addf(b, "problem    %s\n", sentence->valuestring);
+}
+
 static void text_cluster(struct buf *b, const json *s)
 {
 	const char *error = json_str(s, "cluster.error", NULL);
@@ -52,10 +58,16 @@ static void text_cluster(struct buf *b, const json *s)
 	json_each(n, json_get(s, "nodes"))
 		buf_addf(b, "node       %s  %s  %s\n", json_str(n, "name", "?"), json_str(n, "addresses[0]", "-"),
 			 json_bool(n, "ready", false) ? "ready" : "not ready");
+	json_each(h, json_get(s, "hops.list"))
+		buf_addf(b, "hop        %s  %s  %s  %.1f ms\n", json_str(h, "address", "?"), json_str(h, "node", "?"),
+			 json_str(h, "state", "?"), (double)json_int(h, "latency_us", 0) / 1000);
 	json_each(r, json_get(s, "routes"))
 		buf_addf(b, "route      %s via %s\n", json_str(r, "destination", "?"), json_str(r, "via", "?"));
+	text_problem(b, json_get(s, "hops.problem"));
+	json_each(h, json_get(s, "hops.list"))
+		text_problem(b, json_get(h, "problem"));
 	json_each(p, json_get(s, "reconcile.problems"))
-		buf_addf(b, "problem    %s\n", p->valuestring);
+		text_problem(b, p);
 }
 
 static void text_server(struct buf *b, const char *what, const json *u)

@@ -69,21 +69,22 @@ static void apply(struct table *t, const struct route_plan *p)
 }
 
 /* Plans twice; the text of the table's own routes into out, the second plan's size back. */
-static size_t settle(const struct config *c, const struct nodes *nodes, struct table *t, struct buf *out, struct strv *conflicts)
+static size_t settle_hops(const struct config *c, const struct nodes *nodes, const struct hop_table *hops, struct table *t, struct buf *out,
+			  struct strv *conflicts)
 {
 	struct route_plan plan;
 	struct desired d;
 	size_t left;
 	char text[128];
 
-	desired_make(c, nodes, t->r, t->n, &d);
+	desired_make(c, nodes, hops, t->r, t->n, &d);
 	routes_plan(&d, t->r, t->n, &plan);
 	apply(t, &plan);
 	strv_copy(conflicts, &d.problems);
 	strv_copy(conflicts, &plan.conflicts);
 	route_plan_done(&plan);
 	desired_done(&d);
-	desired_make(c, nodes, t->r, t->n, &d);
+	desired_make(c, nodes, hops, t->r, t->n, &d);
 	routes_plan(&d, t->r, t->n, &plan);
 	left = plan.n;
 	route_plan_done(&plan);
@@ -93,6 +94,11 @@ static size_t settle(const struct config *c, const struct nodes *nodes, struct t
 		if (t->r[i].proto == ROUTE_PROTO)
 			buf_addf(out, "%s; ", route_format(&t->r[i], text, sizeof(text)));
 	return left;
+}
+
+static size_t settle(const struct config *c, const struct nodes *nodes, struct table *t, struct buf *out, struct strv *conflicts)
+{
+	return settle_hops(c, nodes, NULL, t, out, conflicts);
 }
 
 static void test_plan(void)
