@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "agent/cluster.h"
+#include "agent/contest.h"
 #include "agent/hops.h"
 #include "agent/routes.h"
 #include "base/backoff.h"
@@ -25,6 +26,7 @@ struct reconcile {
 	struct route *actual;		/* owned; all protocols, as of the last run */
 	size_t actual_count;
 	struct strv problems;		/* of the last run */
+	struct contests contests;
 };
 
 static int actual_read(struct reconcile *r, struct err *err)
@@ -73,17 +75,35 @@ static void problems_take(struct reconcile *r, const struct desired *d, const st
 	r->problems = all;
 }
 
+static void contests_take(struct reconcile *r, const struct route_plan *p)
+{
+	char text[128];
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct route_op *op = &p->ops[i];
+
+		if (!op->add || op->code)
+			contests_forget(&r->contests, &op->route);
+		else if (contests_set(&r->contests, &op->route))
+			trouble_note(&r->agent->trouble, "routes", "another program removed or replaced the route %s: it is back",
+				     route_format(&op->route, text, sizeof(text)));
+	}
+}
+
 static int routes_run(struct reconcile *r, struct err *err)
 {
+	const struct agent *a = r->agent;
 	struct route_plan plan;
 	struct desired desired;
 	int code;
 
-	hops_follow(r->agent->hops);
-	desired_make(&r->agent->config, &r->agent->nodes, hops_table(r->agent->hops), r->actual, r->actual_count, &desired);
-	routes_plan(&desired, r->actual, r->actual_count, &plan);
+	hops_follow(a->hops);
+	desired_make(&a->config, &a->nodes, hops_table(a->hops), r->actual, r->actual_count, &desired);
+	contests_see(&r->contests, desired.routes, desired.route_count, r->actual, r->actual_count, loop_now(a->loop));
+	routes_plan(&desired, r->actual, r->actual_count, &r->contests, &plan);
 	problems_take(r, &desired, &plan);
 	code = routes_apply(r->nl, &plan, err);
+	contests_take(r, &plan);
 	r->changes += plan.n;
 	if (plan.n && !code)
 		code = actual_read(r, err);
@@ -161,6 +181,7 @@ void reconcile_stop(struct agent *a)
 	nl_free(r->nl);
 	free(r->actual);
 	strv_done(&r->problems);
+	contests_done(&r->contests);
 	free(steal(&a->reconcile));
 }
 
@@ -191,6 +212,7 @@ void reconcile_status(struct agent *a, json *o)
 	json_set_bool(j, "done", reconcile_is_done(a->reconcile));
 	json_set_int(j, "runs", (int64_t)a->reconcile->runs);
 	json_set_int(j, "changes", (int64_t)a->reconcile->changes);
+	json_set_int(j, "notices_lost", a->reconcile->notices.lost);
 	problems = json_set(j, "problems", json_array());
 	for (size_t i = 0; i < a->reconcile->problems.n; i++)
 		json_add_str(problems, a->reconcile->problems.v[i]);

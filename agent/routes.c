@@ -7,34 +7,21 @@
 #include "base/mem.h"
 #include "net/linux/link.h"
 
-#define IPV6_METRIC_DEFAULT 1024
-
-/* The kernel's metric for a request without one. */
-static uint32_t metric_of(const struct route *r)
-{
-	return !r->metric && r->dst.addr.family == AF_INET6 ? IPV6_METRIC_DEFAULT : r->metric;
-}
-
 static void op_add(struct route_plan *p, bool add, const struct route *r)
 {
 	p->ops = xrealloc(p->ops, p->n + 1, sizeof(*p->ops));
-	p->ops[p->n++] = (struct route_op){ add, *r };
+	p->ops[p->n++] = (struct route_op){ .add = add, .route = *r };
 }
 
-static bool same_slot(const struct route *a, const struct route *b)
-{
-	return prefix_cmp(&a->dst, &b->dst) == 0 && metric_of(a) == metric_of(b);
-}
-
-/* Who else has a claim on r's destination? NULL: nobody. */
-static const struct route *foreign_claim(const struct route *r, const struct route *actual, size_t n)
+/* Who else has a claim on r's destination? NULL: nobody. A gateway where ours was before has no claim. */
+static const struct route *foreign_claim(const struct route *r, const struct route *actual, size_t n, const struct contests *contests)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct route *a = &actual[i];
 
 		if (a->proto == ROUTE_PROTO || !a->dst.len)
 			continue;
-		if (same_slot(a, r) || (!a->via.family && prefix_overlaps(&a->dst, &r->dst)))
+		if (!a->via.family ? prefix_overlaps(&a->dst, &r->dst) : route_same_slot(a, r) && !contests_was_ours(contests, r))
 			return a;
 	}
 	return NULL;
@@ -56,33 +43,47 @@ static void conflict_explain(struct route_plan *p, const struct route *r, const 
 static bool is_in_place(const struct route *r, const struct route *actual, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (actual[i].proto == ROUTE_PROTO && same_slot(&actual[i], r) && addr_cmp(&actual[i].via, &r->via) == 0)
+		if (actual[i].proto == ROUTE_PROTO && route_same_slot(&actual[i], r) && addr_cmp(&actual[i].via, &r->via) == 0)
 			return true;
 	return false;
 }
 
 /* Does r (ours, in place) hold the slot of a route that is wanted and not in conflict? Then it stays or is replaced. */
-static bool is_wanted(const struct route *r, const struct desired *d, const struct route *actual, size_t n)
+static bool is_wanted(const struct route *r, const struct desired *d, const struct route *actual, size_t n,
+		      const struct contests *contests)
 {
 	for (size_t i = 0; i < d->route_count; i++)
-		if (same_slot(r, &d->routes[i]))
-			return !foreign_claim(&d->routes[i], actual, n);
+		if (route_same_slot(r, &d->routes[i]))
+			return !foreign_claim(&d->routes[i], actual, n, contests);
 	return false;
 }
 
-void routes_plan(const struct desired *d, const struct route *actual, size_t actual_count, struct route_plan *ret)
+static void fight_explain(struct route_plan *p, const struct route *r)
+{
+	char text[128];
+
+	strv_addf(&p->conflicts, "another program removes or replaces the route %s again and again: it is put back once in 30 s",
+		  route_format(r, text, sizeof(text)));
+}
+
+void routes_plan(const struct desired *d, const struct route *actual, size_t actual_count, const struct contests *contests,
+		 struct route_plan *ret)
 {
 	*ret = (struct route_plan){ 0 };
 	for (size_t i = 0; i < d->route_count; i++) {
-		const struct route *r = &d->routes[i], *claim = foreign_claim(r, actual, actual_count);
+		const struct route *r = &d->routes[i], *claim = foreign_claim(r, actual, actual_count, contests);
 
 		if (claim)
 			conflict_explain(ret, r, claim);
-		else if (!is_in_place(r, actual, actual_count))
+		else if (is_in_place(r, actual, actual_count))
+			continue;
+		else if (contests_holds(contests, r))
+			fight_explain(ret, r);
+		else
 			op_add(ret, true, r);
 	}
 	for (size_t i = 0; i < actual_count; i++)
-		if (actual[i].proto == ROUTE_PROTO && !is_wanted(&actual[i], d, actual, actual_count))
+		if (actual[i].proto == ROUTE_PROTO && !is_wanted(&actual[i], d, actual, actual_count, contests))
 			op_add(ret, false, &actual[i]);
 }
 
@@ -93,17 +94,18 @@ void route_plan_done(struct route_plan *p)
 	*p = (struct route_plan){ 0 };
 }
 
-int routes_apply(struct nl *nl, const struct route_plan *p, struct err *err)
+int routes_apply(struct nl *nl, struct route_plan *p, struct err *err)
 {
 	struct err first = { 0 };
 	unsigned failed = 0;
 	char text[128];
 
 	for (size_t i = 0; i < p->n; i++) {
-		const struct route_op *op = &p->ops[i];
+		struct route_op *op = &p->ops[i];
 		struct err why = { 0 };
 		int r = op->add ? route_replace(nl, &op->route, &why) : route_delete(nl, &op->route, &why);
 
+		op->code = r;
 		if (r && !failed++)
 			first = why;
 		if (!r)

@@ -11,6 +11,19 @@
 
 #include "base/mem.h"
 
+#define IPV6_METRIC_DEFAULT 1024
+
+/* The kernel's metric for a request without one. */
+static uint32_t metric_of(const struct route *r)
+{
+	return !r->metric && r->dst.addr.family == AF_INET6 ? IPV6_METRIC_DEFAULT : r->metric;
+}
+
+bool route_same_slot(const struct route *a, const struct route *b)
+{
+	return prefix_cmp(&a->dst, &b->dst) == 0 && metric_of(a) == metric_of(b);
+}
+
 static struct nl_addr *addr_to_nl(const struct addr *a, unsigned len)
 {
 	struct nl_addr *n = nl_addr_build(a->family, a->b, addr_bits(a) / 8);

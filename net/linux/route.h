@@ -6,6 +6,8 @@
  * route_list() first, so that nobody else's route is taken over. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "net/addr.h"
 #include "net/linux/nl.h"
 
@@ -20,6 +22,8 @@ struct route {
 	uint8_t proto;
 };
 
+/* Do both want the kernel's one place for a destination and metric? Then one replaces the other. */
+bool route_same_slot(const struct route *a, const struct route *b);
 /* Routes of the main table, default routes included, of every protocol when proto is 0; caller frees *ret. */
 int route_list(struct nl *n, uint8_t proto, struct route **ret, size_t *ret_count, struct err *err) must_check;
 int route_replace(struct nl *n, const struct route *r, struct err *err) must_check;

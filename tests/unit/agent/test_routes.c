@@ -68,24 +68,41 @@ static void apply(struct table *t, const struct route_plan *p)
 	}
 }
 
+/* As the agent does, of a kernel that refuses nothing; returns how many routes had been taken away. */
+static unsigned contests_take(struct contests *c, const struct route_plan *p)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->ops[i].add)
+			n += contests_set(c, &p->ops[i].route);
+		else
+			contests_forget(c, &p->ops[i].route);
+	}
+	return n;
+}
+
 /* Plans twice; the text of the table's own routes into out, the second plan's size back. */
-static size_t settle_hops(const struct config *c, const struct nodes *nodes, const struct hop_table *hops, struct table *t, struct buf *out,
-			  struct strv *conflicts)
+static size_t settle_contests(const struct config *c, const struct nodes *nodes, struct contests *contests, struct table *t,
+			      struct buf *out, struct strv *conflicts)
 {
 	struct route_plan plan;
 	struct desired d;
 	size_t left;
 	char text[128];
 
-	desired_make(c, nodes, hops, t->r, t->n, &d);
-	routes_plan(&d, t->r, t->n, &plan);
+	desired_make(c, nodes, NULL, t->r, t->n, &d);
+	contests_see(contests, d.routes, d.route_count, t->r, t->n, contests->now_ns);
+	routes_plan(&d, t->r, t->n, contests, &plan);
 	apply(t, &plan);
+	contests_take(contests, &plan);
 	strv_copy(conflicts, &d.problems);
 	strv_copy(conflicts, &plan.conflicts);
 	route_plan_done(&plan);
 	desired_done(&d);
-	desired_make(c, nodes, hops, t->r, t->n, &d);
-	routes_plan(&d, t->r, t->n, &plan);
+	desired_make(c, nodes, NULL, t->r, t->n, &d);
+	contests_see(contests, d.routes, d.route_count, t->r, t->n, contests->now_ns);
+	routes_plan(&d, t->r, t->n, contests, &plan);
 	left = plan.n;
 	route_plan_done(&plan);
 	desired_done(&d);
@@ -98,7 +115,11 @@ static size_t settle_hops(const struct config *c, const struct nodes *nodes, con
 
 static size_t settle(const struct config *c, const struct nodes *nodes, struct table *t, struct buf *out, struct strv *conflicts)
 {
-	return settle_hops(c, nodes, NULL, t, out, conflicts);
+	struct contests none = { 0 };
+	size_t left = settle_contests(c, nodes, &none, t, out, conflicts);
+
+	contests_done(&none);
+	return left;
 }
 
 static void test_plan(void)
@@ -168,6 +189,100 @@ static void test_conflicts(void)
 	config_done(&c);
 }
 
+/* ---- contests ---------------------------------------------------------------------------------------------------- */
+
+static void take_away(struct table *t, const char *dst)
+{
+	struct prefix p;
+
+	if (prefix_parse(dst, &p))
+		abort();
+	for (size_t i = 0; i < t->n; i++)
+		if (prefix_cmp(&t->r[i].dst, &p) == 0)
+			t->r[i--] = t->r[--t->n];
+}
+
+static bool has(const struct buf *out, const char *route)
+{
+	return strstr(buf_str(out), route) != NULL;
+}
+
+static void test_contests(void)
+{
+	static const char ours[] = "10.42.0.0/24 via 172.18.0.2; ";
+	static const char fight[] = "another program removes or replaces the route 10.42.0.0/24 via 172.18.0.2 again and again: it is put "
+				    "back once in 30 s";
+	auto(buf) struct buf out = BUF_INIT(4096);
+	struct contests k = { .now_ns = 1000000000 };
+	struct nodes nodes = NODES_INIT;
+	struct config c = config();
+	struct table t = { 0 };
+	struct strv why = { 0 };
+	unsigned back = 0;
+
+	node(&nodes, "n", true, IP("172.18.0.2"), "\"10.42.0.0/24\"");
+	settle_contests(&c, &nodes, &k, &t, &out, &why);
+	for (int i = 0; i < 6; i++, k.now_ns += 1000000000) {
+		if (i % 2)
+			put(&t, "10.42.0.0/24", "172.18.0.99", 3);
+		else
+			take_away(&t, "10.42.0.0/24");
+		settle_contests(&c, &nodes, &k, &t, &out, &why);
+		back += has(&out, ours);
+	}
+	is_int(back, 6, "a route that is removed or replaced comes back");
+	ok(!strv_has(&why, fight), "without many words");
+	take_away(&t, "10.42.0.0/24");
+	is_int((long long)settle_contests(&c, &nodes, &k, &t, &out, &why), 0, "after the sixth time in a minute it rests");
+	ok(!has(&out, ours) && has(&out, "10.43.0.0/16 via 172.18.0.2"), "that route, not the others");
+	ok(strv_has(&why, fight), "which is said");
+	put(&t, "10.42.0.0/24", "172.18.0.99", 3);
+	back = 0;
+	for (int i = 0; i < 300; i++, k.now_ns += 1000000000) {
+		settle_contests(&c, &nodes, &k, &t, &out, &why);
+		back += has(&out, ours);
+		put(&t, "10.42.0.0/24", "172.18.0.99", 3);
+	}
+	is_int(back, 10, "it is put back ten times in five minutes");
+	k.now_ns += 61000000000;
+	settle_contests(&c, &nodes, &k, &t, &out, &why);
+	take_away(&t, "10.42.0.0/24");
+	settle_contests(&c, &nodes, &k, &t, &out, &why);
+	ok(has(&out, ours), "after a minute of peace it comes back at once again");
+	contests_done(&k);
+	strv_done(&why);
+	nodes_done(&nodes);
+	config_done(&c);
+}
+
+/* What is no contest: our own changes, a link that goes, somebody who was there before. */
+static void test_no_contest(void)
+{
+	struct route a = { .proto = ROUTE_PROTO }, b;
+	struct contests k = { .now_ns = 1000000000 };
+	unsigned n = 0;
+
+	if (prefix_parse("10.43.0.0/16", &a.dst) || addr_parse("172.18.0.2", &a.via))
+		abort();
+	b = a;
+	b.via.b[3] = 3;
+	for (int i = 0; i < 20; i++)
+		n += contests_set(&k, i % 2 ? &a : &b);
+	is_int(n, 0, "a carrier that changes is no contest");
+	for (int i = 0; i < 20; i++) {
+		contests_forget(&k, &a);
+		n += contests_set(&k, &a);
+	}
+	contests_forget(&k, &a);
+	is_int(n, 0, "nor is a route that could not be set in between");
+	ok(!contests_was_ours(&k, &a) && !contests_holds(&k, &a), "it is forgotten");
+	contests_see(&k, &b, 1, &a, 1, 2000000000);
+	ok(contests_was_ours(&k, &a), "a route that was found in place is ours");
+	contests_see(&k, NULL, 0, &a, 1, 3000000000);
+	ok(!contests_was_ours(&k, &a), "until nobody wants it");
+	contests_done(&k);
+}
+
 /* A small generator, so that a failing case can be had again from its number. */
 static unsigned next(unsigned *seed, unsigned below)
 {
@@ -179,6 +294,7 @@ static void test_property(void)
 {
 	struct config c = config();
 	unsigned bad = 0, seed = 1;
+	struct contests contests = { .now_ns = 1 };
 	struct table t = { 0 };
 
 	for (int round = 0; round < 2000; round++) {
@@ -201,9 +317,11 @@ static void test_property(void)
 
 			node(&nodes, name, next(&seed, 2), ip, cidr);
 		}
-		bad += settle(&c, &nodes, &t, &out, &why) != 0;
+		contests.now_ns += next(&seed, 20) * 1000000000ull;
+		bad += settle_contests(&c, &nodes, &contests, &t, &out, &why) != 0;
 		nodes_done(&nodes);
 	}
+	contests_done(&contests);
 	is_int(bad, 0, "over 2000 random worlds the second plan is empty");
 	config_done(&c);
 }
@@ -231,6 +349,8 @@ int main(void)
 	test_nodes();
 	test_plan();
 	test_conflicts();
+	test_contests();
+	test_no_contest();
 	test_property();
 	return tap_done();
 }
