@@ -30,7 +30,7 @@ struct agent {
 	bool serving;			/* every module has started */
 	bool stop;			/* ends the main loop */
 
-	struct ctl *ctl;
+	struct calls *ctl;
 	struct upstreams *upstreams;
 	struct zone *zone;
 	struct dns *dns;
