@@ -40,6 +40,7 @@ struct agent {
 	struct reconcile *reconcile;
 	struct watch *watch;
 	struct token *token;
+	struct calls *metrics;
 };
 
 struct module {

@@ -11,6 +11,7 @@
 /* Why 127.0.53.53: loopback, so that nobody outside can ask; 127.0.0.11 is Docker's resolver, 127.0.0.53 and .54 are
  * systemd-resolved's, 127.0.1.1 Debian's host name and NetworkManager's dnsmasq, 127.1.27.x kubefwd's. */
 #define LISTEN_DEFAULT "127.0.53.53"
+#define METRICS_PORT 9153
 #define STALE_DEFAULT_S 30
 #define STALE_MAX_S 86400
 
@@ -109,6 +110,17 @@ static int numbers_read(const json *j, struct config *c, struct err *err)
 	return 0;
 }
 
+static int metrics_read(const json *j, struct config *c, struct err *err)
+{
+	const char *text = json_str(j, "metrics", "");
+
+	if (!json_is(j, "metrics"))
+		return 0;
+	if (hostport_parse(text, METRICS_PORT, &c->metrics) || !addr_is_loopback(&c->metrics.addr) || !c->metrics.port)
+		return err_set(err, -EINVAL, "\"metrics\": \"%s\" is no loopback address like 127.0.0.1:%d", text, METRICS_PORT);
+	return 0;
+}
+
 static void digest_make(const void *p, size_t n, struct config *c)
 {
 	struct hash *h = hash_new();
@@ -129,6 +141,8 @@ int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 		r = prefixes_read(j, "service_cidr", &c.services, err);
 	if (!r)
 		r = addresses_read(j, &c, err);
+	if (!r)
+		r = metrics_read(j, &c, err);
 	if (!r)
 		r = numbers_read(j, &c, err);
 	if (r) {

@@ -28,6 +28,7 @@ struct config {
 	struct hostport dns[CONFIG_LIST_MAX];
 	size_t dns_count;
 	struct hostport listen;
+	struct hostport metrics;		/* port 0: none */
 	uint64_t stale_ms;
 	char digest[HASH_HEX_LEN + 1];		/* of the file's text */
 };

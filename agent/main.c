@@ -12,9 +12,11 @@
 #include "agent/daemon.h"
 #include "agent/dns.h"
 #include "agent/hops.h"
+#include "agent/metrics.h"
 #include "agent/reconcile.h"
 #include "agent/resolvconf.h"
 #include "agent/routes.h"
+#include "agent/show.h"
 #include "agent/token.h"
 #include "agent/upstreams.h"
 #include "agent/watch.h"
@@ -23,7 +25,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "net/ctlmsg.h"
 #include "version.h"
 
 /* In the order of starting; stopped in reverse. resolv.conf changes only when the stub answers already. */
@@ -38,6 +39,7 @@ static const struct module modules[] = {
 	{ "routes", reconcile_start, reconcile_stop, reconcile_status },
 	{ "watch", watch_start, watch_stop, NULL },
 	{ "token", token_start, token_stop, NULL },
+	{ "metrics", metrics_start, metrics_stop, NULL },
 	{ 0 },
 };
 
@@ -46,7 +48,7 @@ enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_TIMEOUT };
 struct options {
 	const char *config, *output, *log_level, *target;
 	uint64_t timeout_ms;
-	bool no_wait;
+	bool no_wait, watch;
 };
 
 /* ---- the daemon -------------------------------------------------------------------------------------------------- */
@@ -190,22 +192,11 @@ static int cmd_start(struct config *c, const struct options *o)
 
 static int cmd_status(struct config *c, const struct options *o)
 {
-	autojson json *reply = NULL;
-	autofree char *text = NULL;
+	struct show how = { streq(o->output, "json"), o->watch, MIN(o->timeout_ms, UINT64_C(5000)) };
 	struct err err = { 0 };
-	int r = ctl_call(c->socket, CTL_STATUS, loop_deadline(MIN(o->timeout_ms, UINT64_C(5000))), &reply, &err);
+	int r = show_status(c, &how, &err);
 
-	if (r == -ENOENT || r == -ECONNREFUSED) {
-		if (streq(o->output, "json"))
-			printf("{\"state\":\"stopped\",\"ready\":false}\n");
-		fprintf(stderr, "agent status: the agent is not running\n");
-		return EXIT_FAILED;
-	}
-	if (r)
-		return fail("status", r, &err);
-	text = streq(o->output, "json") ? json_pretty(json_get(reply, "status")) : status_text(json_get(reply, "status"));
-	printf("%s%s", text, str_ends(text, "\n") ? "" : "\n");
-	return EXIT_DONE;
+	return r ? fail("status", r, &err) : EXIT_DONE;
 }
 
 static int cmd_stop(struct config *c, const struct options *o)
@@ -286,6 +277,7 @@ static const struct option_row {
 } option_rows[] = {
 	{ "--config", "FILE", "what to do, JSON (default " CONFIG_PATH ")" },
 	{ "-o", "text|json", "form of the status (default text)" },
+	{ "--watch", NULL, "status: go on, each second or (not on a terminal) with each change" },
 	{ "--timeout", "TIME", "how long start, stop and undo may take, 30s (default), 500ms, 2m" },
 	{ "--no-wait", NULL, "start: names outside the cluster working is enough" },
 	{ "--log-level", "LEVEL", "error, warn, info (default) or debug" },
@@ -321,6 +313,8 @@ static int option_set(struct options *o, const char *name, const char *value)
 
 	if (streq(name, "--no-wait"))
 		o->no_wait = true;
+	else if (streq(name, "--watch"))
+		o->watch = true;
 	else if (streq(name, "--config"))
 		o->config = value;
 	else if (streq(name, "-o"))

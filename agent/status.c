@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/agent.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent/cluster.h"
@@ -23,6 +24,15 @@ static const char *state_name(const struct agent *a)
 	return agent_is_ready(a) ? "ready" : "serving";
 }
 
+static void process_status(json *o)
+{
+	struct rusage use;
+
+	getrusage(RUSAGE_SELF, &use);
+	json_set_int(o, "cpu_ms", (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 + (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000);
+	json_set_int(o, "peak_kb", use.ru_maxrss);
+}
+
 json *agent_status(struct agent *a)
 {
 	json *o = json_object();
@@ -36,6 +46,8 @@ json *agent_status(struct agent *a)
 	for (const struct module *m = a->modules; m->name; m++)
 		if (m->status)
 			m->status(a, o);
+	process_status(json_set(o, "process", json_object()));
+	json_set_int(o, "errors_noted", (int64_t)a->trouble.noted);
 	json_set(o, "errors", trouble_status(&a->trouble));
 	return o;
 }
@@ -101,8 +113,9 @@ char *status_text(const json *s)
 {
 	struct buf b = BUF_INIT(1 << 20);
 
-	buf_addf(&b, "agent      %s  %s, pid %lld, up %lld s\n", json_str(s, "state", "?"), json_str(s, "version", "?"),
-		 (long long)json_int(s, "pid", 0), (long long)json_int(s, "uptime_ms", 0) / 1000);
+	buf_addf(&b, "agent      %s  %s, pid %lld, up %lld s, %.1f s of CPU, %lld MB at most\n", json_str(s, "state", "?"),
+		 json_str(s, "version", "?"), (long long)json_int(s, "pid", 0), (long long)json_int(s, "uptime_ms", 0) / 1000,
+		 (double)json_int(s, "process.cpu_ms", 0) / 1000, (long long)json_int(s, "process.peak_kb", 0) / 1024);
 	text_cluster(&b, s);
 	text_names(&b, s);
 	json_each(e, json_get(s, "errors"))

@@ -23,6 +23,7 @@ void trouble_note(struct trouble *t, const char *module, const char *fmt, ...)
 	vsnprintf(new.text, sizeof(new.text), fmt, ap);
 	va_end(ap);
 	new.first = new.last = time(NULL);
+	t->noted++;
 	old = entry_find(t, module, new.text);
 	if (old) {
 		old->times++;

@@ -20,6 +20,7 @@ struct trouble_entry {
 struct trouble {
 	struct trouble_entry e[TROUBLE_KEPT];	/* a ring; the oldest is overwritten */
 	unsigned next;
+	uint64_t noted;		/* in all */
 };
 
 void trouble_note(struct trouble *t, const char *module, const char *fmt, ...) printf_like(3, 4);

@@ -20,10 +20,42 @@ static void test_good(void)
 	is_str(c.cluster_domain, "cluster.local", "a default");
 	is_str(hostport_format(&c.listen, a), "127.0.53.53:53", "and another");
 	is_str(hostport_format(&c.dns[0], a), "10.43.0.10:53", "the cluster's DNS");
+	is_int(c.metrics.port, 0, "no metrics unless they are wanted");
 	is_int((long long)c.pods.n, 2, "two pod networks in one string");
 	is_str(prefix_format(&c.pods.v[1], p), "fd42::/56", "the second of them");
 	is_int((long long)c.services.n, 1, "a list works as well");
 	config_done(&c);
+}
+
+static void test_metrics(void)
+{
+	static const struct { const char *text, *want; } rows[] = {
+		{ "\"127.0.0.1:9100\"", "127.0.0.1:9100" },
+		{ "\"127.0.0.1\"", "127.0.0.1:9153" },
+		{ "\"[::1]:9153\"", "[::1]:9153" },
+		{ "\"0.0.0.0:9153\"", NULL },
+		{ "\"172.18.0.5:9153\"", NULL },
+		{ "\"127.0.0.1:0\"", NULL },
+		{ "\"localhost:9153\"", NULL },
+		{ "\"\"", NULL },
+		{ "9153", NULL },
+		{ "true", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		autofree char *text = xasprintf("{" BASE ",\"dns\":\"10.43.0.10\",\"metrics\":%s}", rows[i].text);
+		char at[HOSTPORT_STRLEN] = "";
+		struct err err = { 0 };
+		struct config c;
+		int r = config_parse(text, strlen(text), &c, &err);
+
+		if (!r)
+			is_str(hostport_format(&c.metrics, at), rows[i].want, "metrics at %s", rows[i].text);
+		else
+			ok(!rows[i].want, "%s", err_text(&err));
+		if (!r)
+			config_done(&c);
+	}
 }
 
 static void test_bad(void)
@@ -57,6 +89,7 @@ static void test_bad(void)
 int main(void)
 {
 	test_good();
+	test_metrics();
 	test_bad();
 	return tap_done();
 }
