@@ -35,6 +35,7 @@ struct agent {
 	struct zone *zone;
 	struct dns *dns;
 	struct cluster *cluster;
+	struct redirect *redirect;
 	struct resolvconf *resolvconf;
 	struct hops *hops;
 	struct reconcile *reconcile;

@@ -34,7 +34,7 @@ void dns_send(struct dns *d, const struct dns_peer *peer, const void *msg, size_
 {
 	if (peer->conn)
 		dnstcp_send(peer->conn, msg, n);
-	else if (sendto(d->udp, msg, n, MSG_NOSIGNAL, &peer->sa, peer->len) < 0)
+	else if (sendto(peer->udp, msg, n, MSG_NOSIGNAL, &peer->sa, peer->len) < 0)
 		d->stats.dropped++;	/* a full buffer: the client asks again */
 }
 
@@ -170,7 +170,7 @@ void dns_receive(struct dns *d, const struct dns_peer *peer, const void *msg, si
 
 static void on_udp(struct io *io, unsigned events)
 {
-	struct dns *d = container_of(io, struct dns, io);
+	struct dns *d = container_of(io, struct dns_listener, io)->dns;
 	struct dns_batch *b = d->batch;
 	int n;
 
@@ -179,9 +179,10 @@ static void on_udp(struct io *io, unsigned events)
 		b->msg[i].msg_hdr = (struct msghdr){ .msg_name = &b->peer[i].sa, .msg_namelen = sizeof(b->peer[i].in6),
 						     .msg_iov = &b->iov[i], .msg_iovlen = 1 };
 	}
-	n = recvmmsg(d->udp, b->msg, DNS_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(io->fd, b->msg, DNS_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++) {
 		b->peer[i].len = b->msg[i].msg_hdr.msg_namelen;
+		b->peer[i].udp = io->fd;
 		if (b->msg[i].msg_hdr.msg_flags & MSG_TRUNC)
 			d->stats.dropped++;
 		else
@@ -223,28 +224,49 @@ void dns_conn_gone(struct dns *d, const struct dnstcp_conn *conn)
 
 /* ---- module ------------------------------------------------------------------------------------------------------ */
 
+static void listener_close(struct dns_listener *l)
+{
+	io_stop(&l->io);
+	dnstcp_free(l->tcp);
+	if (l->udp >= 0)
+		close(l->udp);
+}
+
+int dns_listen(struct dns *d, const struct hostport *at, struct err *err)
+{
+	struct dns_listener *l = &d->listener[d->listeners];
+	char text[HOSTPORT_STRLEN];
+	int size = 1 << 20, r;
+
+	for (size_t i = 0; i < d->listeners; i++)
+		if (hostport_eq(&d->listener[i].at, at))
+			return 0;
+	if (d->listeners == DNS_LISTENERS)
+		return err_set(err, -ENOSPC, "DNS is answered at %d addresses already", DNS_LISTENERS);
+	*l = (struct dns_listener){ .dns = d, .at = *at, .udp = sock_udp_bind(at, err) };
+	r = l->udp < 0 ? l->udp : dnstcp_new(d, at, &l->tcp, err);
+	if (r) {
+		listener_close(l);
+		return r;
+	}
+	(void)setsockopt(l->udp, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	(void)setsockopt(l->udp, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	io_start(d->agent->loop, &l->io, l->udp, IO_IN, on_udp);
+	d->listeners++;
+	log_info("DNS on %s", hostport_format(at, text));
+	return 0;
+}
+
 int dns_start(struct agent *a, struct err *err)
 {
 	struct dns *d = a->dns = xcalloc(1, sizeof(*d));
 	uint8_t seed[CACHE_SEED];
-	char text[HOSTPORT_STRLEN];
-	int r, size = 1 << 20;
 
 	d->agent = a;
 	random_bytes(seed, sizeof(seed));
 	d->cache = cache_new(DNS_CACHE_BYTES, DNS_CACHE_ENTRIES, seed);
-	d->udp = sock_udp_bind(&a->config.listen, err);
-	if (d->udp < 0)
-		return d->udp;
-	(void)setsockopt(d->udp, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	(void)setsockopt(d->udp, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	d->batch = xcalloc(1, sizeof(*d->batch));
-	r = dnstcp_new(d, &a->config.listen, &d->tcp, err);
-	if (r)
-		return r;
-	io_start(a->loop, &d->io, d->udp, IO_IN, on_udp);
-	log_info("DNS on %s", hostport_format(&a->config.listen, text));
-	return 0;
+	return dns_listen(d, &a->config.listen, err);
 }
 
 void dns_stop(struct agent *a)
@@ -253,12 +275,10 @@ void dns_stop(struct agent *a)
 
 	if (!d)
 		return;
-	io_stop(&d->io);
 	while (d->exchanges)
 		exchange_free(d->exchanges);
-	dnstcp_free(d->tcp);
-	if (d->udp >= 0)
-		close(d->udp);
+	for (size_t i = 0; i < d->listeners; i++)
+		listener_close(&d->listener[i]);
 	free(d->batch);
 	cache_free(d->cache);
 	free(steal(&a->dns));

@@ -14,6 +14,7 @@
 
 #define DNS_IN_FLIGHT_MAX 4096
 #define DNS_BATCH 32
+#define DNS_LISTENERS 8
 #define DNS_CACHE_BYTES (8u << 20)
 #define DNS_CACHE_ENTRIES 16384
 #define DNS_EXCHANGE_BUCKETS 1024	/* a power of two */
@@ -26,6 +27,7 @@ struct exchange;
 /* Who asked. */
 struct dns_peer {
 	struct dnstcp_conn *conn;	/* NULL: over UDP, from sa */
+	int udp;			/* the socket that it asked */
 	union {
 		struct sockaddr sa;
 		struct sockaddr_in in;
@@ -38,11 +40,19 @@ struct dns_stats {
 	uint64_t queries, tcp, local, memory, cluster, external, coalesced, failures, overload, dropped;
 };
 
-struct dns {
-	struct agent *agent;
+/* An address that we answer at: answers leave from where the question came to. */
+struct dns_listener {
+	struct dns *dns;
+	struct hostport at;
 	int udp;
 	struct io io;
 	struct dnstcp *tcp;		/* owned */
+};
+
+struct dns {
+	struct agent *agent;
+	struct dns_listener listener[DNS_LISTENERS];
+	size_t listeners;
 	struct cache *cache;		/* owned; of the upstreams' answers */
 	struct exchange *exchanges, *asking[DNS_EXCHANGE_BUCKETS];	/* all; by cache_hash() of the question */
 	unsigned in_flight;		/* clients that wait */
@@ -54,6 +64,9 @@ struct dns {
 int dns_start(struct agent *a, struct err *err);
 void dns_stop(struct agent *a);
 void dns_status(struct agent *a, json *o);
+
+/* Answers at this address as well; 0 also when it does already. */
+int dns_listen(struct dns *d, const struct hostport *at, struct err *err) must_check;
 
 /* The cluster's DNS cannot be asked any more / there are other upstreams: questions under way follow. NULL is fine. */
 void dns_cluster_lost(struct dns *d);

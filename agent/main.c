@@ -14,6 +14,7 @@
 #include "agent/hops.h"
 #include "agent/metrics.h"
 #include "agent/reconcile.h"
+#include "agent/redirect.h"
 #include "agent/resolvconf.h"
 #include "agent/routes.h"
 #include "agent/show.h"
@@ -34,6 +35,7 @@ static const struct module modules[] = {
 	{ "cluster", cluster_start, cluster_stop, cluster_status },
 	{ "names", zone_start, zone_stop, zone_status },
 	{ "dns", dns_start, dns_stop, dns_status },
+	{ "redirect", redirect_start, redirect_stop, redirect_status },
 	{ "resolv.conf", resolvconf_start, resolvconf_stop, resolvconf_status },
 	{ "hops", hops_start, hops_stop, hops_status },
 	{ "routes", reconcile_start, reconcile_stop, reconcile_status },

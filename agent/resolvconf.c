@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "agent/redirect.h"
 #include "agent/resolvtext.h"
 #include "agent/upstreams.h"
 #include "base/file.h"
@@ -149,6 +150,7 @@ static void upstreams_update(struct resolvconf *rc, const struct resolv *r)
 	size_t n = resolv_servers(r, &rc->agent->config.listen.addr, servers);
 
 	upstreams_set(rc->agent, servers, n);
+	redirect_set(rc->agent->redirect, servers, n);
 }
 
 /* From the original in memory: upstreams, saved copy, our text, and only then the file. */

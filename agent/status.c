@@ -106,6 +106,10 @@ static void text_names(struct buf *b, const json *s)
 		text_server(b, "cluster's", u);
 	json_each(u, json_get(s, "upstreams"))
 		text_server(b, "upstream", u);
+	json_each(r, json_get(s, "redirect.servers"))
+		buf_addf(b, "redirect   %s to %s\n", json_str(r, "server", "?"), json_str(r, "to", "?"));
+	if (json_is(s, "redirect.error"))
+		buf_addf(b, "redirect   none: %s\n", json_str(s, "redirect.error", "?"));
 	buf_addf(b, "resolv     %s  %s\n", json_str(s, "resolv_conf.path", "-"), json_str(s, "resolv_conf.state", "-"));
 }
 

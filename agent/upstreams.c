@@ -30,7 +30,7 @@ static bool is_same(const struct upstreams *u, const struct hostport *servers, s
 	if (u->n != n)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (addr_cmp(&upstream_server(u->v[i])->addr, &servers[i].addr) || upstream_server(u->v[i])->port != servers[i].port)
+		if (!hostport_eq(upstream_server(u->v[i]), &servers[i]))
 			return false;
 	return true;
 }

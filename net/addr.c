@@ -162,6 +162,11 @@ int hostport_parse(const char *s, uint16_t def, struct hostport *ret)
 	return 0;
 }
 
+bool hostport_eq(const struct hostport *a, const struct hostport *b)
+{
+	return a->port == b->port && addr_cmp(&a->addr, &b->addr) == 0;
+}
+
 const char *hostport_format(const struct hostport *h, char ret[static HOSTPORT_STRLEN])
 {
 	char a[ADDR_STRLEN];

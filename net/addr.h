@@ -47,6 +47,7 @@ bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
 /* "1.2.3.4", "1.2.3.4:53", "::1", "[::1]:53"; without a port: def. */
 int hostport_parse(const char *s, uint16_t def, struct hostport *ret) must_check;
+bool hostport_eq(const struct hostport *a, const struct hostport *b);
 const char *hostport_format(const struct hostport *h, char ret[static HOSTPORT_STRLEN]);
 socklen_t hostport_to_sockaddr(const struct hostport *h, struct sockaddr_storage *ret);
 /* -EAFNOSUPPORT for others than IP. */

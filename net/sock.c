@@ -144,3 +144,14 @@ int sock_local(int fd, struct hostport *ret)
 		return -errno;
 	return hostport_from_sockaddr((struct sockaddr *)&sa, ret);
 }
+
+void sock_mark(int fd)
+{
+#ifdef SO_MARK
+	const uint32_t mark = SOCK_MARK;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+#else
+	(void)fd;
+#endif
+}

@@ -16,5 +16,8 @@ int sock_unix_listen(const char *path, mode_t mode, struct err *err) must_check;
 int sock_unix_connect(const char *path, struct err *err) must_check;
 /* The next waiting connection; -EAGAIN when there is none. peer may be NULL. */
 int sock_accept(int fd, struct sockaddr_storage *peer) must_check;
+/* Marks what fd sends as the agent's own (SO_MARK), which its redirect lets pass. Linux, CAP_NET_ADMIN; else nothing is done. */
+#define SOCK_MARK 0x46535452u
+void sock_mark(int fd);
 /* The bound address of a socket (tests bind port 0). */
 int sock_local(int fd, struct hostport *ret) must_check;

@@ -85,6 +85,8 @@ void nft_load_from(struct nft *n, const char *map, unsigned reg, unsigned to);	/
 
 void nft_set_daddr(struct nft *n, const struct addr *a);		/* stateless; checksums are kept right */
 void nft_set_saddr(struct nft *n, const struct addr *a);
+void nft_set_dport(struct nft *n, uint8_t protocol, uint16_t port);	/* of TCP or UDP, which was matched before */
+void nft_set_sport(struct nft *n, uint8_t protocol, uint16_t port);
 void nft_notrack(struct nft *n);
 void nft_dnat(struct nft *n, int family, unsigned reg);
 void nft_accept(struct nft *n);

@@ -15,7 +15,8 @@
 #define CT_STATE_NEW 8u		/* NF_CT_STATE_BIT(IP_CT_NEW), which the kernel's headers keep to themselves */
 
 /* What stands where in the headers. */
-enum { IP4_SADDR = 12, IP4_DADDR = 16, IP4_CHECKSUM = 10, IP6_SADDR = 8, IP6_DADDR = 24, L4_SPORT = 0, L4_DPORT = 2, TCP_FLAGS = 13 };
+enum { IP4_SADDR = 12, IP4_DADDR = 16, IP4_CHECKSUM = 10, IP6_SADDR = 8, IP6_DADDR = 24, L4_SPORT = 0, L4_DPORT = 2,
+       TCP_FLAGS = 13, TCP_CHECKSUM = 16, UDP_CHECKSUM = 6 };
 
 static uint32_t reg_number(unsigned reg)
 {
@@ -252,18 +253,54 @@ void nft_load_from(struct nft *n, const char *map, unsigned reg, unsigned to)
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
-static void addr_store(struct nft *n, const struct addr *a, bool destination)
+struct store {
+	enum nft_payload_bases base;
+	unsigned at, len, checksum;	/* checksum: its offset, 0 for none */
+	bool pseudo;			/* in the pseudo header of the transport's checksum */
+};
+
+static void payload_store(struct nft *n, const struct store *s, const void *p)
 {
-	nft_load_addr(n, a, SCRATCH);
+	expr_begin(n, "immediate");
+	nft_attr_u32(n, NFTA_IMMEDIATE_DREG, reg_number(SCRATCH));
+	nft_attr_value(n, NFTA_IMMEDIATE_DATA, p, s->len);
+	expr_end(n);
 	expr_begin(n, "payload");
 	nft_attr_u32(n, NFTA_PAYLOAD_SREG, reg_number(SCRATCH));
-	nft_attr_u32(n, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
-	nft_attr_u32(n, NFTA_PAYLOAD_OFFSET, addr_offset(a->family, destination));
-	nft_attr_u32(n, NFTA_PAYLOAD_LEN, addr_bits(a) / 8);
-	nft_attr_u32(n, NFTA_PAYLOAD_CSUM_TYPE, a->family == AF_INET ? NFT_PAYLOAD_CSUM_INET : NFT_PAYLOAD_CSUM_NONE);
-	nft_attr_u32(n, NFTA_PAYLOAD_CSUM_OFFSET, a->family == AF_INET ? IP4_CHECKSUM : 0);
-	nft_attr_u32(n, NFTA_PAYLOAD_CSUM_FLAGS, NFT_PAYLOAD_L4CSUM_PSEUDOHDR);
+	nft_attr_u32(n, NFTA_PAYLOAD_BASE, s->base);
+	nft_attr_u32(n, NFTA_PAYLOAD_OFFSET, s->at);
+	nft_attr_u32(n, NFTA_PAYLOAD_LEN, s->len);
+	nft_attr_u32(n, NFTA_PAYLOAD_CSUM_TYPE, s->checksum ? NFT_PAYLOAD_CSUM_INET : NFT_PAYLOAD_CSUM_NONE);
+	nft_attr_u32(n, NFTA_PAYLOAD_CSUM_OFFSET, s->checksum);
+	nft_attr_u32(n, NFTA_PAYLOAD_CSUM_FLAGS, s->pseudo ? NFT_PAYLOAD_L4CSUM_PSEUDOHDR : 0);
 	expr_end(n);
+}
+
+static void addr_store(struct nft *n, const struct addr *a, bool destination)
+{
+	const struct store s = { NFT_PAYLOAD_NETWORK_HEADER, addr_offset(a->family, destination), addr_bits(a) / 8,
+				 a->family == AF_INET ? IP4_CHECKSUM : 0, true };
+
+	payload_store(n, &s, a->b);
+}
+
+static void port_store(struct nft *n, uint8_t protocol, unsigned at, uint16_t port)
+{
+	const struct store s = { NFT_PAYLOAD_TRANSPORT_HEADER, at, sizeof(port),
+				 protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM, false };
+
+	port = htons(port);
+	payload_store(n, &s, &port);
+}
+
+void nft_set_dport(struct nft *n, uint8_t protocol, uint16_t port)
+{
+	port_store(n, protocol, L4_DPORT, port);
+}
+
+void nft_set_sport(struct nft *n, uint8_t protocol, uint16_t port)
+{
+	port_store(n, protocol, L4_SPORT, port);
 }
 
 void nft_set_daddr(struct nft *n, const struct addr *a)

@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/sock.h"
 
 #define TICK_MS 50
 #define PLAIN_MS 60000		/* how long a server without EDNS is asked plainly */
@@ -130,6 +131,12 @@ static void options_set(struct upstream *u, struct ares_options *o, int *mask)
 #endif
 }
 
+static int socket_made(ares_socket_t fd, int type, void *arg)
+{
+	sock_mark(fd);
+	return 0;
+}
+
 static int channel_open(struct upstream *u, struct err *err)
 {
 	struct ares_options options;
@@ -138,8 +145,10 @@ static int channel_open(struct upstream *u, struct err *err)
 
 	options_set(u, &options, &mask);
 	r = library_ready ? ares_init_options(&u->channel, &options, mask) : ARES_ENOTINITIALIZED;
-	if (r == ARES_SUCCESS)
+	if (r == ARES_SUCCESS) {
+		ares_set_socket_configure_callback(u->channel, socket_made, NULL);
 		r = ares_set_servers_ports_csv(u->channel, hostport_format(&u->server, server));
+	}
 	return r == ARES_SUCCESS ? 0 : err_set(err, ares_errno(r), "DNS server %s: %s", server, ares_strerror(r));
 }
 

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/redirect.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "agent/dns.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/linux/nft.h"
+#include "net/sock.h"
+
+#define TABLE "firestream-dns"
+#define CHAIN "redirect"
+#define LIVE "live"
+#define PRIORITY -310			/* before conntrack (-200) and everybody's NAT */
+#define LIVE_MS 3000
+#define RENEW_MS 1000
+#define DNS_PORT 53
+
+struct redirect {
+	struct agent *agent;
+	struct nft *nft;		/* owned; NULL: none to be had */
+	struct redirect_row row[REDIRECT_MAX];	/* as wanted */
+	size_t n;
+	bool in_place;
+	struct timer renew;
+	char why[200];			/* it is not in place */
+};
+
+/* ---- what it should be ------------------------------------------------------------------------------------------- */
+
+static const struct hostport *listener_of(const struct addr *server, size_t i, struct hostport *ret)
+{
+	if (server->family == AF_INET6)
+		*ret = (struct hostport){ { .family = AF_INET6, .b = { [15] = 1 } }, (uint16_t)(REDIRECT_PORT6 + i) };
+	else
+		*ret = (struct hostport){ { .family = AF_INET, .b = { 127, 0, 53, (uint8_t)(1 + i) } }, DNS_PORT };
+	return ret;
+}
+
+size_t redirect_rows(const struct hostport *servers, size_t n, struct redirect_row ret[static REDIRECT_MAX])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n && count < REDIRECT_MAX; i++) {
+		struct redirect_row row = { .server = servers[i].addr };
+		bool again = servers[i].port != DNS_PORT;
+
+		listener_of(&row.server, count, &row.to);
+		for (size_t k = 0; k < count; k++)
+			again |= addr_cmp(&ret[k].server, &row.server) == 0;
+		if (!again)
+			ret[count++] = row;
+	}
+	return count;
+}
+
+static bool rows_equal(const struct redirect_row *a, size_t a_n, const struct redirect_row *b, size_t b_n)
+{
+	if (a_n != b_n)
+		return false;
+	for (size_t i = 0; i < a_n; i++)
+		if (addr_cmp(&a[i].server, &b[i].server) || !hostport_eq(&a[i].to, &b[i].to))
+			return false;
+	return true;
+}
+
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
+
+/* The way there, or, with back, that of the answers. */
+static void rule_add(struct nft *n, const struct redirect_row *r, uint8_t protocol, bool back)
+{
+	bool port = r->to.port != DNS_PORT;
+
+	nft_rule_begin(n, TABLE, CHAIN);
+	if (back) {
+		nft_match_saddr(n, &r->to.addr);
+		nft_match_l4proto(n, protocol);
+		nft_match_sport(n, r->to.port);
+		nft_notrack(n);
+		if (port)
+			nft_set_sport(n, protocol, DNS_PORT);
+		nft_set_saddr(n, &r->server);
+	} else {
+		nft_match_daddr(n, &r->server);
+		nft_match_l4proto(n, protocol);
+		nft_match_dport(n, DNS_PORT);
+		nft_notrack(n);
+		if (port)
+			nft_set_dport(n, protocol, r->to.port);
+		nft_set_daddr(n, &r->to.addr);
+	}
+	nft_rule_end(n);
+}
+
+static void rules_add(struct nft *n, const struct redirect_row *row, size_t count, bool back)
+{
+	for (size_t i = 0; i < count; i++) {
+		rule_add(n, &row[i], IPPROTO_UDP, back);
+		rule_add(n, &row[i], IPPROTO_TCP, back);
+	}
+}
+
+/* Any element does: it is there, or it has expired. */
+static const struct nft_element live = { .addr = { .family = AF_INET, .b = { 127, 0, 53, 0 } } };
+
+static void table_build(struct redirect *r)
+{
+	struct nft *n = r->nft;
+
+	nft_table_add(n, TABLE);
+	nft_set_add(n, TABLE, LIVE, NFT_KEY_ADDR4, false, true);
+	nft_elements_add(n, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1, LIVE_MS);
+	nft_hook_add(n, TABLE, CHAIN, NFT_ROUTE, PRIORITY);
+	nft_rule_begin(n, TABLE, CHAIN);
+	nft_match_mark(n, SOCK_MARK);
+	nft_accept(n);
+	nft_rule_end(n);
+	rules_add(n, r->row, r->n, true);
+	nft_rule_begin(n, TABLE, CHAIN);
+	nft_load_addr(n, &live.addr, 0);
+	nft_match_not_in(n, LIVE, 0);
+	nft_accept(n);
+	nft_rule_end(n);
+	rules_add(n, r->row, r->n, false);
+}
+
+static void failed(struct redirect *r, const struct err *err)
+{
+	r->in_place = false;
+	snprintf(r->why, sizeof(r->why), "%s", err_text(err));
+	trouble_note(&r->agent->trouble, "redirect", "%s", r->why);
+}
+
+static void on_renew(struct timer *t);
+
+static void table_set(struct redirect *r)
+{
+	struct err err = { 0 };
+
+	nft_begin(r->nft);
+	if (r->in_place)
+		nft_table_delete(r->nft, TABLE);
+	if (r->n)
+		table_build(r);
+	if (nft_commit(r->nft, &err)) {
+		failed(r, &err);
+	} else {
+		r->in_place = r->n > 0;
+		r->why[0] = '\0';
+	}
+	timer_start(r->agent->loop, &r->renew, RENEW_MS, on_renew);
+}
+
+/* The condition's clock starts anew. An element cannot be renewed, and one that has expired cannot be deleted. */
+static int live_renew(struct redirect *r, bool expired, struct err *err)
+{
+	nft_begin(r->nft);
+	if (!expired)
+		nft_elements_delete(r->nft, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1);
+	nft_elements_add(r->nft, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1, LIVE_MS);
+	return nft_commit(r->nft, err);
+}
+
+static void on_renew(struct timer *t)
+{
+	struct redirect *r = container_of(t, struct redirect, renew);
+	struct err err = { 0 };
+
+	timer_start(r->agent->loop, t, RENEW_MS, on_renew);
+	if (r->in_place && live_renew(r, false, &err) && live_renew(r, true, &err)) {
+		log_warn("redirect: the table is gone: made anew");
+		r->in_place = false;
+	}
+	if (!r->in_place && r->n)
+		table_set(r);
+}
+
+/* ---- neighbours -------------------------------------------------------------------------------------------------- */
+
+void redirect_set(struct redirect *r, const struct hostport *servers, size_t n)
+{
+	struct redirect_row row[REDIRECT_MAX];
+	struct err err = { 0 };
+	size_t count;
+
+	if (!r || !r->nft)
+		return;
+	count = redirect_rows(servers, n, row);
+	if (rows_equal(row, count, r->row, r->n) && r->in_place == (count > 0))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (dns_listen(r->agent->dns, &row[i].to, &err)) {
+			failed(r, &err);
+			count = i;
+		}
+	}
+	memcpy(r->row, row, sizeof(row));
+	r->n = count;
+	table_set(r);
+}
+
+bool redirect_is_in_place(const struct redirect *r)
+{
+	return r && r->in_place;
+}
+
+int redirect_start(struct agent *a, struct err *err)
+{
+	struct redirect *r = a->redirect = xcalloc(1, sizeof(*r));
+	struct err why = { 0 };
+
+	r->agent = a;
+	r->nft = nft_new(&why);
+	if (!r->nft)
+		failed(r, &why);
+	return 0;
+}
+
+void redirect_stop(struct agent *a)
+{
+	struct redirect *r = a->redirect;
+
+	if (!r)
+		return;
+	timer_stop(&r->renew);
+	nft_free(r->nft);		/* and with it the table */
+	free(steal(&a->redirect));
+}
+
+void redirect_status(struct agent *a, json *o)
+{
+	const struct redirect *r = a->redirect;
+	json *j = json_set(o, "redirect", json_object()), *list;
+	char text[HOSTPORT_STRLEN];
+
+	if (!r)
+		return;
+	json_set_bool(j, "in_place", r->in_place);
+	if (*r->why)
+		json_set_str(j, "error", r->why);
+	list = json_set(j, "servers", json_array());
+	for (size_t i = 0; r->in_place && i < r->n; i++) {
+		json *row = json_add(list, json_object());
+
+		json_set_str(row, "server", addr_format(&r->row[i].server, text));
+		json_set_str(row, "to", hostport_format(&r->row[i].to, text));
+	}
+}
