@@ -28,14 +28,14 @@
 #include "base/num.h"
 #include "version.h"
 
-/* In the order of starting; stopped in reverse. resolv.conf changes only when the stub answers already. */
+/* In the order of starting; stopped in reverse. resolv.conf changes only when the stub answers already, and sets the redirect before. */
 static const struct module modules[] = {
 	{ "control socket", ctl_start, ctl_stop, NULL },
 	{ "upstreams", upstreams_start, upstreams_stop, upstreams_status },
 	{ "cluster", cluster_start, cluster_stop, cluster_status },
+	{ "redirect", redirect_start, redirect_stop, redirect_status },
 	{ "names", zone_start, zone_stop, zone_status },
 	{ "dns", dns_start, dns_stop, dns_status },
-	{ "redirect", redirect_start, redirect_stop, redirect_status },
 	{ "resolv.conf", resolvconf_start, resolvconf_stop, resolvconf_status },
 	{ "hops", hops_start, hops_stop, hops_status },
 	{ "routes", reconcile_start, reconcile_stop, reconcile_status },

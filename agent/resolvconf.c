@@ -329,6 +329,7 @@ void resolvconf_stop(struct agent *a)
 			restore(rc);
 		close(rc->fd);
 	}
+	redirect_set(a->redirect, NULL, 0);
 	if (rc->inotify >= 0)
 		close(rc->inotify);
 	buf_done(&rc->original);

@@ -81,11 +81,13 @@ service() { # service NAMESPACE NAME ADDRESS PORT-NAME PORT
 		"$1" "$2" "$3" "$3" "$4" "$5"
 }
 upstream_dns() {
+	: >"$W/upstream.out"
 	"$FAKES" dns 127.0.0.99:53 198.51.100.7 example web big >"$W/upstream.out" &
 	upstream_pid=$!
 	soon grep -q ready "$W/upstream.out"
 }
 cluster_dns() {
+	: >"$W/cluster.out"
 	"$FAKES" dns 10.43.0.10:53 10.43.1.1 web kubernetes host >"$W/cluster.out" &
 	cluster_pid=$!
 	soon grep -q ready "$W/cluster.out"
@@ -93,6 +95,7 @@ cluster_dns() {
 
 external() { printf '{"metadata":{"namespace":"default","name":"%s"},"spec":{"type":"ExternalName","externalName":"%s"}}' "$1" "$2"; }
 api_server() {
+	: >"$W/kube.out"
 	"$FAKES" kube "$W/kube" >"$W/kube.out" &
 	kube_pid=$!
 	soon grep -q ready "$W/kube.out"

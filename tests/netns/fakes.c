@@ -3,7 +3,7 @@
  *   fakes dns ADDR[:PORT] A.B.C.D [LABEL…]	a DNS server that has that address for every name (or those with a first LABEL)
  *   fakes kube DIR				an API server on 127.0.0.1 whose lists are the "items" in DIR/nodes, DIR/services,
  *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port
- *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once; prints "RCODE count milliseconds address" */
+ *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once, for at most ASK_MS (6000) of the environment; prints "RCODE count milliseconds address" */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -155,13 +155,23 @@ static int type_number(const char *s)
 	return 0;
 }
 
+static struct timeval ask_limit(void)
+{
+	const char *text = getenv("ASK_MS");
+	uint64_t ms = ASK_MS;
+
+	if (text && num_u64(text, ASK_MS, &ms))
+		ms = ASK_MS;
+	return (struct timeval){ .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+}
+
 /* The length of the answer, without the TCP prefix, or -1. */
 static ssize_t exchange(const struct hostport *to, bool tcp, const uint8_t *msg, size_t n, uint8_t *out, size_t max)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = hostport_to_sockaddr(to, &sa);
 	autoclose int fd = socket(to->addr.family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-	struct timeval limit = { .tv_sec = ASK_MS / 1000 };
+	struct timeval limit = ask_limit();
 	uint8_t prefix[2] = { (uint8_t)(n >> 8), (uint8_t)n };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));

@@ -97,7 +97,7 @@ is "$("$FAKES" ask 127.0.53.53 web.default.svc.cluster.local A | cut -d' ' -f1)"
 sleep 5.5
 is "$(get http://127.0.0.1:9153/metrics | head -n 1)" "HTTP/1.1 200 OK" "and are gone after 5 s"
 fds=$(ls "/proc/$(value pid)/fd" | wc -l)
-for i in $(seq 50); do metric ready >/dev/null; done
+for _ in $(seq 50); do metric ready >/dev/null; done
 sleep 0.2
 is "$(ls "/proc/$(value pid)/fd" | wc -l)" "$fds" "no descriptor is lost"
 "$FAKES" kube "$W/kube" >"$W/other.out" &
