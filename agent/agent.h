@@ -33,6 +33,7 @@ struct agent {
 	struct calls *ctl;
 	struct upstreams *upstreams;
 	struct zone *zone;
+	struct rules *rules;
 	struct dns *dns;
 	struct cluster *cluster;
 	struct redirect *redirect;

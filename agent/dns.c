@@ -8,6 +8,7 @@
 #include "agent/cluster.h"
 #include "agent/dnstcp.h"
 #include "agent/exchange.h"
+#include "agent/rules.h"
 #include "agent/split.h"
 #include "agent/upstreams.h"
 #include "agent/zone.h"
@@ -104,7 +105,10 @@ static void answer_cluster(struct dns *d, const struct dns_peer *peer, const str
 			   const struct dns_name *zone)
 {
 	struct dns_name outside;
-	size_t n = zone_answer(d->agent->zone, q, name, &outside, d->out, dns_peer_limit(peer, q));
+	size_t n;
+
+	rules_flush(d->agent->rules);
+	n = zone_answer(d->agent->zone, q, name, &outside, d->out, dns_peer_limit(peer, q));
 
 	d->stats.memory += n > 0;
 	if (n && outside.len)

@@ -17,6 +17,7 @@
 #include "agent/redirect.h"
 #include "agent/resolvconf.h"
 #include "agent/routes.h"
+#include "agent/rules.h"
 #include "agent/show.h"
 #include "agent/token.h"
 #include "agent/upstreams.h"
@@ -35,6 +36,7 @@ static const struct module modules[] = {
 	{ "cluster", cluster_start, cluster_stop, cluster_status },
 	{ "redirect", redirect_start, redirect_stop, redirect_status },
 	{ "names", zone_start, zone_stop, zone_status },
+	{ "rules", rules_start, rules_stop, rules_status },
 	{ "dns", dns_start, dns_stop, dns_status },
 	{ "resolv.conf", resolvconf_start, resolvconf_stop, resolvconf_status },
 	{ "hops", hops_start, hops_stop, hops_status },

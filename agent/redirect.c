@@ -109,7 +109,7 @@ static void table_build(struct redirect *r)
 {
 	struct nft *n = r->nft;
 
-	nft_table_add(n, TABLE);
+	nft_table_renew(n, TABLE);
 	nft_set_add(n, TABLE, LIVE, NFT_KEY_ADDR4, false, true);
 	nft_elements_add(n, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1, LIVE_MS);
 	nft_hook_add(n, TABLE, CHAIN, NFT_ROUTE, PRIORITY);
@@ -140,10 +140,10 @@ static void table_set(struct redirect *r)
 	struct err err = { 0 };
 
 	nft_begin(r->nft);
-	if (r->in_place)
-		nft_table_delete(r->nft, TABLE);
 	if (r->n)
 		table_build(r);
+	else if (r->in_place)
+		nft_table_delete(r->nft, TABLE);
 	if (nft_commit(r->nft, &err)) {
 		failed(r, &err);
 	} else {

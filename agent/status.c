@@ -78,6 +78,11 @@ static void text_cluster(struct buf *b, const json *s)
 	text_problem(b, json_get(s, "hops.problem"));
 	json_each(h, json_get(s, "hops.list"))
 		text_problem(b, json_get(h, "problem"));
+	if (json_bool(s, "rules.in_place", false))
+		buf_addf(b, "rules      %lld ports, %lld pings%s\n", (long long)json_int(s, "rules.ports", 0),
+			 (long long)json_int(s, "rules.pings", 0), json_bool(s, "rules.refusing", false) ? ", the rest is refused" : "");
+	else if (json_is(s, "rules.error"))
+		buf_addf(b, "rules      none: %s\n", json_str(s, "rules.error", "?"));
 	json_each(p, json_get(s, "reconcile.problems"))
 		text_problem(b, p);
 }

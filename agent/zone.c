@@ -35,15 +35,22 @@ bool zone_is_settled(const struct zone *z)
 	return z && (z->refused || (z->live && store_synced(z->store)));
 }
 
+static bool is_recent(const struct zone *z, uint64_t lost_ns)
+{
+	return loop_now(z->agent->loop) - lost_ns < z->agent->config.stale_ms * UINT64_C(1000000);
+}
+
+bool zone_is_current(const struct zone *z)
+{
+	return z && store_synced(z->store) && (z->live || is_recent(z, z->lost_ns));
+}
+
 /* May what is known be said? */
 static bool is_valid(const struct zone *z)
 {
 	const struct cluster *c = z->agent->cluster;
 
-	if (!store_synced(z->store))
-		return false;
-	return z->live || cluster_is_up(c) ||
-	       loop_now(z->agent->loop) - MAX(z->lost_ns, c->lost_ns) < z->agent->config.stale_ms * UINT64_C(1000000);
+	return store_synced(z->store) && (z->live || cluster_is_up(c) || is_recent(z, MAX(z->lost_ns, c->lost_ns)));
 }
 
 /* ---- questions --------------------------------------------------------------------------------------------------- */

@@ -29,6 +29,8 @@ void zone_status(struct agent *a, json *o);
 /* For the watch. A ConfigMap that is gone: NULL; else it is copied. */
 void zone_set_live(struct zone *z, bool live, bool refused);
 void zone_set_config(struct zone *z, bool custom, const json *map);
+/* Is all known, and followed until at most `stale` seconds ago? */
+bool zone_is_current(const struct zone *z);
 /* Is as much known as can be? */
 bool zone_is_settled(const struct zone *z);
 

@@ -32,6 +32,8 @@ struct store {
 	unsigned mark[STORE_KINDS];
 	bool listed[STORE_KINDS];
 	uint64_t generation;
+	store_fn notify;
+	void *notify_arg;
 };
 
 /* ---- the reverse index ------------------------------------------------------------------------------------------- */
@@ -145,8 +147,15 @@ static struct store_port *ports_parse(const json *list, unsigned *ret_n)
 	return ports;
 }
 
+static void changed(const struct store *s, const char *ns, const char *service)
+{
+	if (s->notify && *service)
+		s->notify(s->notify_arg, ns, service);
+}
+
 static void service_free(struct store *s, struct store_service *v)
 {
+	changed(s, v->ns, v->name);
 	for (unsigned i = 0; i < v->ip_count; i++)
 		index_del(&s->services, &v->ips[i]);
 	ports_free(v->ports, v->port_count);
@@ -182,6 +191,7 @@ static struct store_service *service_parse(struct store *s, const char *ns, cons
 	v->name = xstrdup(name);
 	v->type = type_parse(json_str(spec, "type", NULL));
 	v->publish_not_ready = json_bool(spec, "publishNotReadyAddresses", false);
+	changed(s, ns, name);
 	v->ports = ports_parse(json_get(spec, "ports"), &v->port_count);
 	if (v->type == STORE_EXTERNAL_NAME) {
 		v->external_name = xstrdup(external);
@@ -201,6 +211,7 @@ static void slice_free(struct store *s, struct store_slice *v)
 {
 	char key[KEY_MAX];
 
+	changed(s, v->ns, v->service);
 	snprintf(key, sizeof(key), "%s/%s", v->ns, v->service);
 	if (v->next)
 		v->next->prev = v->prev;
@@ -226,6 +237,7 @@ static void slice_link(struct store *s, struct store_slice *v)
 {
 	char key[KEY_MAX];
 
+	changed(s, v->ns, v->service);
 	snprintf(key, sizeof(key), "%s/%s", v->ns, v->service);
 	v->next = map_get(&s->by_service, key);
 	if (v->next)
@@ -281,6 +293,21 @@ struct store *store_new(void)
 	return xcalloc(1, sizeof(struct store));
 }
 
+void store_notify(struct store *s, store_fn fn, void *arg)
+{
+	s->notify = fn;
+	s->notify_arg = arg;
+}
+
+void store_each_service(const struct store *s, store_fn fn, void *arg)
+{
+	map_foreach(&s->kind[STORE_SERVICES], it) {
+		const struct store_service *v = it->value;
+
+		fn(arg, v->ns, v->name);
+	}
+}
+
 static void object_free(struct store *s, enum store_kind kind, void *v)
 {
 	if (v && kind == STORE_SERVICES)
@@ -295,6 +322,7 @@ struct store *store_free(struct store *s)
 {
 	if (!s)
 		return NULL;
+	s->notify = NULL;
 	for (int k = 0; k < STORE_KINDS; k++) {
 		map_foreach(&s->kind[k], it)
 			object_free(s, (enum store_kind)k, it->value);

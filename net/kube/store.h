@@ -64,6 +64,11 @@ struct store_slice {
 };
 
 struct store *store_new(void);
+/* Called with each change of a service or of its slices; an object that is replaced may be told of more than once. From
+ * within put, delete and end: it looks at nothing yet. */
+typedef void (*store_fn)(void *arg, const char *ns, const char *service);
+void store_notify(struct store *s, store_fn fn, void *arg);
+void store_each_service(const struct store *s, store_fn fn, void *arg);
 struct store *store_free(struct store *s);	/* returns NULL */
 
 /* 0; -EINVAL: no object of that kind; -ENOSPC. After a failure an older one of that name is gone. */

@@ -198,7 +198,7 @@ int nft_commit(struct nft *n, struct err *err)
 
 void nft_table_add(struct nft *n, const char *table)
 {
-	nft_message_begin(n, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, "table", table);
+	nft_message_begin(n, NFT_MSG_NEWTABLE, NLM_F_CREATE, "table", table);
 	nft_attr_str(n, NFTA_TABLE_NAME, table);
 	nft_attr_u32(n, NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
 	nft_message_end(n);
@@ -209,6 +209,13 @@ void nft_table_delete(struct nft *n, const char *table)
 	nft_message_begin(n, NFT_MSG_DELTABLE, 0, "table", table);
 	nft_attr_str(n, NFTA_TABLE_NAME, table);
 	nft_message_end(n);
+}
+
+void nft_table_renew(struct nft *n, const char *table)
+{
+	nft_table_add(n, table);
+	nft_table_delete(n, table);
+	nft_table_add(n, table);
 }
 
 void nft_hook_add(struct nft *n, const char *table, const char *chain, enum nft_type type, int priority)
@@ -277,7 +284,7 @@ static void elements_put(struct nft *n, unsigned type, const char *table, const 
 	while (count) {
 		size_t part = MIN(count, (size_t)ELEMENTS_MAX);
 
-		nft_message_begin(n, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0, "elements of", set);
+		nft_message_begin(n, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE | NLM_F_EXCL : 0, "elements of", set);
 		nft_attr_str(n, NFTA_SET_ELEM_LIST_TABLE, table);
 		nft_attr_str(n, NFTA_SET_ELEM_LIST_SET, set);
 		nft_nest(n, NFTA_SET_ELEM_LIST_ELEMENTS);

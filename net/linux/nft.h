@@ -30,7 +30,8 @@ int nft_commit(struct nft *n, struct err *err) must_check;
 enum nft_type { NFT_FILTER, NFT_NAT, NFT_ROUTE };
 enum { NFT_OUTPUT = 3 };				/* NF_INET_LOCAL_OUT */
 
-void nft_table_add(struct nft *n, const char *table);
+void nft_table_add(struct nft *n, const char *table);	/* no failure when it is there */
+void nft_table_renew(struct nft *n, const char *table);	/* empty, whether it was there or not */
 void nft_table_delete(struct nft *n, const char *table);
 /* A base chain at OUTPUT whose policy is accept. */
 void nft_hook_add(struct nft *n, const char *table, const char *chain, enum nft_type type, int priority);
@@ -52,7 +53,7 @@ struct nft_element {
 
 /* map: its values are addresses as its keys. timeout: its elements have one. */
 void nft_set_add(struct nft *n, const char *table, const char *set, enum nft_key key, bool map, bool timeout);
-/* timeout_ms 0: none. */
+/* timeout_ms 0: none. -EEXIST for one that is there, -ENOENT for one to delete that is not. */
 void nft_elements_add(struct nft *n, const char *table, const char *set, enum nft_key key, const struct nft_element *e, size_t count,
 		      uint64_t timeout_ms);
 void nft_elements_delete(struct nft *n, const char *table, const char *set, enum nft_key key, const struct nft_element *e,

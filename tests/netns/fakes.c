@@ -3,6 +3,8 @@
  *   fakes dns ADDR[:PORT] A.B.C.D [LABEL…]	a DNS server that has that address for every name (or those with a first LABEL)
  *   fakes kube DIR				an API server on 127.0.0.1 whose lists are the "items" in DIR/nodes, DIR/services,
  *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port
+ *   fakes serve PORT				accepts TCP connections at every address, for ever
+ *   fakes connect ADDR PORT [udp]		"connected", "refused" or what else becomes of it within 2 s; UDP: within 50 ms
  *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once, for at most ASK_MS (6000) of the environment; prints "RCODE count milliseconds address" */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +17,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "net/dnswire.h"
+#include "net/sock.h"
 #include "tests/fake/dns.h"
 #include "tests/fake/httpd.h"
 
@@ -141,6 +144,52 @@ static int fake_kube(int argc, char **argv)
 	return poll(NULL, 0, -1);
 }
 
+/* ---- connections ------------------------------------------------------------------------------------------------- */
+
+static int fake_serve(int argc, char **argv)
+{
+	struct hostport at = { .addr = { .family = AF_INET6 } };
+	uint64_t port;
+	int fd;
+
+	if (argc < 1 || num_u64(argv[0], UINT16_MAX, &port))
+		return fail("serve PORT");
+	at.port = (uint16_t)port;
+	fd = sock_tcp_listen(&at, NULL);
+	printf("ready\n");
+	fflush(stdout);
+	return fd < 0 ? 1 : poll(NULL, 0, -1);
+}
+
+static int fake_connect(int argc, char **argv)
+{
+	struct hostport to;
+	struct sockaddr_storage sa;
+	struct pollfd p = { .events = POLLOUT };
+	bool udp = argc > 2 && streq(argv[2], "udp");
+	socklen_t n, size = sizeof(int);
+	uint64_t port;
+	int e = 0;
+
+	if (argc < 2 || addr_parse(argv[0], &to.addr) || num_u64(argv[1], UINT16_MAX, &port))
+		return fail("connect ADDR PORT [udp]");
+	to.port = (uint16_t)port;
+	n = hostport_to_sockaddr(&to, &sa);
+	p.fd = socket(to.addr.family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (connect(p.fd, (struct sockaddr *)&sa, n) < 0 && errno != EINPROGRESS)
+		e = errno;
+	if (udp && send(p.fd, "x", 1, 0) < 0)	/* a packet refused on its way out: EPERM, and the error to be read */
+		e = errno == EPERM ? ECONNREFUSED : errno;
+	if (udp)
+		p.events = POLLIN;
+	if (!e && poll(&p, 1, udp ? 50 : 2000) == 0)
+		e = udp ? 0 : ETIMEDOUT;
+	else if (!e)
+		(void)getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &e, &size);
+	printf("%s\n", !e ? "connected" : e == ECONNREFUSED ? "refused" : strerror(e));
+	return 0;
+}
+
 /* ---- ask --------------------------------------------------------------------------------------------------------- */
 
 static int type_number(const char *s)
@@ -221,11 +270,11 @@ static int ask(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*fn)(int argc, char **argv); } pieces[] = {
-		{ "dns", fake_dns }, { "kube", fake_kube }, { "ask", ask },
+		{ "dns", fake_dns }, { "kube", fake_kube }, { "ask", ask }, { "serve", fake_serve }, { "connect", fake_connect },
 	};
 
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(pieces); i++)
 		if (streq(argv[1], pieces[i].name))
 			return pieces[i].fn(argc - 2, argv + 2);
-	return fail("dns, kube or ask");
+	return fail("dns, kube, serve, connect or ask");
 }

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conntrack: forgets flows, so that their next packet is looked at as a new one's. Needs CAP_NET_ADMIN. */
+#pragma once
+
+#include "base/err.h"
+#include "net/addr.h"
+
+/* Of one entry: what it was made by. */
+struct conntrack_entry {
+	struct addr dst;		/* original destination */
+	uint8_t protocol;
+	const uint8_t *tuple;		/* CTA_TUPLE_ORIG's payload, in the message */
+	size_t tuple_len;
+};
+
+/* Deletes the entries of this protocol whose original destination is one of the n addresses. Returns how many, or -errno. */
+int conntrack_forget(uint8_t protocol, const struct addr *dst, size_t n, struct err *err) must_check;
+
+/* Reads one message of a dump (behind its netlink head). Pure. -EBADMSG when it is none. */
+int conntrack_parse(const void *p, size_t n, struct conntrack_entry *ret) must_check;
