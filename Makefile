@@ -212,11 +212,12 @@ SHARED := templates charts catalog images examples .devcontainer
 install: all
 	install -D -m 755 $(B)/bootstrap $(DESTDIR)$(BINDIR)/firestream
 	install -D -m 644 docs/man/bootstrap.1 $(DESTDIR)$(MANDIR)/man1/firestream.1
+	install -D -m 644 docs/man/agent.8 $(DESTDIR)$(MANDIR)/man8/firestream-agent.8
 	mkdir -p $(DESTDIR)$(DATADIR) && cp -R $(SHARED) $(DESTDIR)$(DATADIR)/
 	install -m 644 $(wildcard $(B)/agent.tar) $(DESTDIR)$(DATADIR)/
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/firestream $(DESTDIR)$(MANDIR)/man1/firestream.1
+	rm -f $(DESTDIR)$(BINDIR)/firestream $(DESTDIR)$(MANDIR)/man1/firestream.1 $(DESTDIR)$(MANDIR)/man8/firestream-agent.8
 	rm -rf $(DESTDIR)$(DATADIR)
 
 dist:

@@ -5,7 +5,8 @@
  * {"kubeconfig":"/path", "pod_cidr":"10.42.0.0/16", "service_cidr":"10.43.0.0/16", "dns":"10.43.0.10",
  *  "cluster_domain":"cluster.local", "namespace":"default", "state_dir":"/var/lib/firestream/agent",
  *  "socket":"/run/firestream/agent.sock", "log":"/var/log/firestream-agent.log", "resolv_conf":"/etc/resolv.conf",
- *  "listen":"127.0.53.53", "stale":30} - stale: seconds that names are said for after the cluster has gone (0 … 86400). */
+ *  "listen":"127.0.53.53", "stale":30} - stale: seconds that names are said for after the cluster has gone (0 … 86400);
+ *  "metrics":"127.0.0.1:9153" only where they are wanted. */
 #pragma once
 
 #include "base/err.h"

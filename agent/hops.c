@@ -117,6 +117,18 @@ static bool may_probe(const struct hops *h, int family)
 	return ping_kind(h->ping, family, &code) != PING_NONE;
 }
 
+/* Has the cluster networks of that family, so that a route may lead through such an address? */
+static bool is_routed(const struct config *c, int family)
+{
+	for (size_t i = 0; i < c->pods.n; i++)
+		if (c->pods.v[i].addr.family == family)
+			return true;
+	for (size_t i = 0; i < c->services.n; i++)
+		if (c->services.v[i].addr.family == family)
+			return true;
+	return false;
+}
+
 /* The hop as it was, or a new one with its own place in the second. */
 static void table_add(struct hops *h, const struct addr *a, struct hop_table *new)
 {
@@ -139,7 +151,7 @@ void hops_follow(struct hops *h)
 		for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 			const struct addr *a = desired_hop(&h->agent->config, it->value, families[i]);
 
-			if (a && may_probe(h, a->family))
+			if (a && is_routed(&h->agent->config, a->family) && may_probe(h, a->family))
 				table_add(h, a, &new);
 		}
 	}

@@ -88,8 +88,7 @@ is "$(get http://127.0.0.1:9153/ | head -n 1)" "HTTP/1.1 404 Not Found" "another
 is "$(get -d x http://127.0.0.1:9153/metrics | sed -n '1p;/^Allow/p' | tr '\n' ' ')" "HTTP/1.1 405 Method Not Allowed Allow: GET " "another method is 405"
 is "$(get -H "X: $(head -c 9000 /dev/zero | tr '\0' x)" http://127.0.0.1:9153/metrics | head -n 1)" \
 	"HTTP/1.1 431 Request Header Fields Too Large" "a head without end is 431"
-# shellcheck disable=SC2034 # a loop of twenty
-for i in $(seq 20); do
+for _ in $(seq 20); do
 	curl -s --noproxy '*' --max-time 10 telnet://127.0.0.1:9153 </dev/zero >/dev/null 2>&1 &
 done
 sleep 0.5
