@@ -63,18 +63,18 @@ state_is() { [ "$(value state)" = "$1" ]; }
 says() { agent status | grep -q "$1"; }
 routes() { ip -4 route show proto 98 | sed 's/ *dev.*//' | sort | tr '\n' ';'; }
 has_route() { routes | grep -q "$1"; }
-nodes() { # nodes NAME ADDRESS CIDR READY…: what the API says
+nodes() { # nodes NAME ADDRESSES CIDR READY…: what the API says; ADDRESSES with commas
 	sep=
 	while [ $# -ge 4 ]; do
 		printf '%s{"metadata":{"name":"%s"},"spec":{"podCIDRs":["%s"]},"status":{"conditions":[{"type":"Ready","status":"%s"}],' \
 			"$sep" "$1" "$3" "$4"
-		printf '"addresses":[{"type":"InternalIP","address":"%s"}]}}' "$2"
+		printf '"addresses":[{"type":"InternalIP","address":"%s"}]}}' "$(printf %s "$2" | sed 's/,/"},{"type":"InternalIP","address":"/g')"
 		sep=,
 		shift 4
 	done >"$W/new"
 	mv "$W/new" "$W/kube/nodes"
 }
-kube_start() { # an API server, and the agent's configuration with lines of its own from $1
+kube_start() { # an API server, and the agent's configuration with keys of its own from $1, which win
 	"$FAKES" kube "$W/kube" >"$W/kube.out" &
 	soon grep -q ready "$W/kube.out"
 	cat >"$W/kubeconfig" <<-END

@@ -76,6 +76,15 @@ static void test_watch(struct nl *n)
 		if (route_delete(n, &a, &err) || route_replace(n, &a, &err))
 			break;
 	ok(!loop_run(l, &noticed, loop_deadline(1000)) && notices < 100, "many changes are a few notices");
+	noticed = false;
+	for (int i = 0; i < 20000; i++)
+		if (route_delete(n, &a, &err) || route_replace(n, &a, &err))
+			break;
+	ok(!loop_run(l, &noticed, loop_deadline(1000)) && w.lost > 0, "more than the kernel keeps: the loss is a notice, too");
+	while (loop_turn(l, loop_deadline(50)) == 0)
+		;
+	noticed = false;
+	ok(!route_delete(n, &a, &err) && !loop_run(l, &noticed, loop_deadline(1000)), "and the next change is noticed again");
 	nl_watch_stop(&w);
 	loop_free(l);
 }
