@@ -64,10 +64,10 @@ bool hop_judge(struct hop *h, uint64_t now_ns)
 	return true;
 }
 
-void hop_forget(struct hop *h, uint64_t now_ns)
+void hop_forget(struct hop *h, uint64_t due_ns)
 {
 	h->asked = 0;
-	h->due_ns = now_ns;
+	h->due_ns = due_ns;
 }
 
 uint64_t hop_next(const struct hop *h)

@@ -42,8 +42,8 @@ uint16_t hop_probe(struct hop *h, uint64_t now_ns);
 /* Return whether the state has changed. */
 bool hop_answer(struct hop *h, uint16_t seq, uint64_t now_ns);
 bool hop_judge(struct hop *h, uint64_t now_ns);
-/* Nobody was there to count since the last probe. */
-void hop_forget(struct hop *h, uint64_t now_ns);
+/* Nobody was there to count since the last probe; the next one is due then. */
+void hop_forget(struct hop *h, uint64_t due_ns);
 /* When something is to be done next: a probe or a judgement. */
 uint64_t hop_next(const struct hop *h);
 

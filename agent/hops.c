@@ -20,7 +20,7 @@ struct hops {
 	struct agent *agent;
 	struct ping *ping;		/* owned */
 	struct timer timer;
-	uint64_t wake_ns;		/* when the timer is due, by a clock that goes on while the machine sleeps */
+	uint64_t wake_ns;		/* when the timer is due, by a clock that goes on while the machine sleeps; 0: never */
 	struct hop_table table;
 };
 
@@ -43,7 +43,7 @@ static const char *node_name(const struct agent *a, const struct addr *addr)
 	return "?";
 }
 
-static void on_change(struct hops *h, const struct hop *hop, uint64_t silent_ns)
+static void on_change(struct hops *h, const struct hop *hop, enum hop_state was)
 {
 	const char *name = node_name(h->agent, &hop->addr);
 	char text[ADDR_STRLEN];
@@ -51,9 +51,8 @@ static void on_change(struct hops *h, const struct hop *hop, uint64_t silent_ns)
 	if (hop->state == HOP_DEAD)
 		trouble_note(&h->agent->trouble, "hops", "node %s does not answer at %s: its pods cannot be reached", name,
 			     addr_format(&hop->addr, text));
-	else if (silent_ns > HOP_PERIOD_NS + HOP_TIMEOUT_NS)
-		log_info("node %s answers at %s, after %llu s", name, addr_format(&hop->addr, text),
-			 (unsigned long long)(silent_ns / 1000000000));
+	else if (was == HOP_DEAD)
+		log_info("node %s answers at %s again", name, addr_format(&hop->addr, text));
 	reconcile_wanted(h->agent->reconcile);
 }
 
@@ -66,6 +65,7 @@ static void timer_set(struct hops *h)
 	for (size_t i = 0; i < h->table.n; i++)
 		next = MIN(next, hop_next(&h->table.v[i]));
 	timer_stop(&h->timer);
+	h->wake_ns = 0;
 	if (next == UINT64_MAX)
 		return;
 	wait_ms = next > now ? (next - now + NS_PER_MS - 1) / NS_PER_MS : 0;
@@ -73,19 +73,33 @@ static void timer_set(struct hops *h)
 	timer_start(h->agent->loop, &h->timer, wait_ms, on_timer);
 }
 
+/* The place of the i-th hop in the second that begins now. */
+static uint64_t slot_ns(const struct hops *h, size_t i, size_t n)
+{
+	return loop_now(h->agent->loop) + i * HOP_PERIOD_NS / MAX(n, 1u);
+}
+
+/* To be called before the timer is set anew. */
+static void sleep_check(struct hops *h)
+{
+	if (!h->wake_ns || boottime_ns() <= h->wake_ns + LATE_NS)
+		return;
+	for (size_t i = 0; i < h->table.n; i++)
+		hop_forget(&h->table.v[i], slot_ns(h, i, h->table.n));
+}
+
 static void on_timer(struct timer *t)
 {
 	struct hops *h = container_of(t, struct hops, timer);
 	uint64_t now = loop_now(h->agent->loop);
-	bool slept = boottime_ns() > h->wake_ns + LATE_NS;
 
+	sleep_check(h);
 	for (size_t i = 0; i < h->table.n; i++) {
 		struct hop *hop = &h->table.v[i];
+		enum hop_state was = hop->state;
 
-		if (slept)
-			hop_forget(hop, now);
-		else if (hop_judge(hop, now))
-			on_change(h, hop, 0);
+		if (hop_judge(hop, now))
+			on_change(h, hop, was);
 		if (hop->due_ns <= now + SLACK_NS)
 			(void)!ping_send(h->ping, &hop->addr, hop_probe(hop, now));
 	}
@@ -96,12 +110,14 @@ static void on_answer(void *owner, const struct addr *from, uint16_t seq)
 {
 	struct hops *h = owner;
 	struct hop *hop = hop_find(&h->table, from);
-	uint64_t now = loop_now(h->agent->loop), silent_ns = hop ? now - hop->heard_ns : 0;
+	enum hop_state was;
 
 	if (!hop)
 		return;
-	if (hop_answer(hop, seq, now))
-		on_change(h, hop, silent_ns);
+	was = hop->state;
+	if (hop_answer(hop, seq, loop_now(h->agent->loop)))
+		on_change(h, hop, was);
+	sleep_check(h);
 	timer_set(h);
 }
 
@@ -132,12 +148,11 @@ static bool is_routed(const struct config *c, int family)
 /* The hop as it was, or a new one with its own place in the second. */
 static void table_add(struct hops *h, const struct addr *a, struct hop_table *new)
 {
-	uint64_t now = loop_now(h->agent->loop), nodes = MAX(h->agent->nodes.by_name.live, 1u);
 	const struct hop *old = hop_find(&h->table, a);
 
 	if (new->n == HOPS_MAX || hop_find(new, a))
 		return;
-	new->v[new->n] = old ? *old : hop_new(a, now, now + new->n % nodes * HOP_PERIOD_NS / nodes);
+	new->v[new->n] = old ? *old : hop_new(a, loop_now(h->agent->loop), slot_ns(h, new->n, h->agent->nodes.by_name.live));
 	new->n++;
 }
 
@@ -147,6 +162,7 @@ void hops_follow(struct hops *h)
 
 	if (!h)
 		return;
+	sleep_check(h);
 	map_foreach(&h->agent->nodes.by_name, it) {
 		for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 			const struct addr *a = desired_hop(&h->agent->config, it->value, families[i]);

@@ -100,7 +100,10 @@ soon hop_is 172.30.0.3 dead
 ip -n n2 link set eth0 up
 soon hop_is 172.30.0.3 alive
 changes=$(value changes)
+ip -n n2 link set eth0 down		# silent, but not for long enough
+sleep 1.8
 kill -STOP "$pid"
+ip -n n2 link set eth0 up
 sleep 5
 kill -CONT "$pid"
 sleep 1.5
@@ -108,8 +111,10 @@ got=$(agent status; cat "$W/agent.log"); [ "$(value changes)" = "$changes" ] && 
 ok $? "probes that the agent slept through do not count"
 
 # ---- all die
-for n in n1 n2 n3; do ip -n $n link set eth0 down; done
-soon hop_is 172.30.0.12 dead && soon hop_is 172.30.0.3 dead && soon hop_is 172.30.0.4 dead
+for n in n2 n3; do ip -n $n link set eth0 down; done
+soon hop_is 172.30.0.3 dead && soon hop_is 172.30.0.4 dead
+ip -n n1 link set eth0 down
+soon hop_is 172.30.0.12 dead
 is "$(carrier) $(value changes)" "172.30.0.12 $changes" "all nodes are dead: nothing is replaced"
 agent stop
 is "$(routes)" "" "stop removes the routes"
