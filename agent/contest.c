@@ -97,5 +97,5 @@ bool contests_holds(const struct contests *c, const struct route *r)
 {
 	const struct contest *k = contest_find(c, r);
 
-	return k && k->fight && within(contest_at(k, 0), c->now_ns, CONTEST_HOLD_NS);
+	return k && k->fight && addr_cmp(&k->route.via, &r->via) == 0 && within(contest_at(k, 0), c->now_ns, CONTEST_HOLD_NS);
 }

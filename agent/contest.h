@@ -36,4 +36,4 @@ void contests_done(struct contests *c);
 
 /* NULL is fine: nobody contests anything. */
 bool contests_was_ours(const struct contests *c, const struct route *r);
-bool contests_holds(const struct contests *c, const struct route *r);	/* not to be put back now */
+bool contests_holds(const struct contests *c, const struct route *r);	/* not to be put back now; by another gateway, it may */

@@ -5,7 +5,8 @@
  * line: {"op":"status"} → {"ok":true,"status":{…}} or {"ok":false,"error":"a sentence"}.
  * Of the status object these keys are stable: version, pid, state ("starting" "serving" "ready" "stopping"), ready (the
  * cluster is up: nodes listed, routes in place, its DNS answers), uptime_ms, cluster{state,error,dns,api{}}, nodes[],
- * routes[], upstreams[], dns{cache{}}, resolv_conf{}, errors[]. "serving" means that names outside the cluster work. */
+ * hops{list[]}, routes[], upstreams[], dns{cache{}}, names{}, resolv_conf{}, process{}, errors[]. "serving" means that names
+ * outside the cluster work. */
 #pragma once
 
 #include "base/err.h"

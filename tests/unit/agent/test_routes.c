@@ -218,6 +218,7 @@ static void test_contests(void)
 	struct config c = config();
 	struct table t = { 0 };
 	struct strv why = { 0 };
+	struct route contested;
 	unsigned back = 0;
 
 	node(&nodes, "n", true, IP("172.18.0.2"), "\"10.42.0.0/24\"");
@@ -232,10 +233,17 @@ static void test_contests(void)
 	}
 	is_int(back, 6, "a route that is removed or replaced comes back");
 	ok(!strv_has(&why, fight), "without many words");
+	contested = (struct route){ .dst = c.pods.v[0] };
+	contested.dst.len = 24;
+	if (addr_parse("172.18.0.2", &contested.via))
+		abort();
 	take_away(&t, "10.42.0.0/24");
 	is_int((long long)settle_contests(&c, &nodes, &k, &t, &out, &why), 0, "after the sixth time in a minute it rests");
 	ok(!has(&out, ours) && has(&out, "10.43.0.0/16 via 172.18.0.2"), "that route, not the others");
 	ok(strv_has(&why, fight), "which is said");
+	ok(contests_holds(&k, &contested), "it is held");
+	contested.via.b[3]++;
+	ok(!contests_holds(&k, &contested), "but not from another gateway");
 	put(&t, "10.42.0.0/24", "172.18.0.99", 3);
 	back = 0;
 	for (int i = 0; i < 300; i++, k.now_ns += 1000000000) {
