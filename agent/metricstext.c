@@ -57,6 +57,8 @@ static const struct row {
 	M("dns_cache_entries", "Names in the cache.", GAUGE, "dns.cache.entries"),
 	M("dns_cache_bytes", "Memory of the cache.", GAUGE, "dns.cache.bytes"),
 
+	M("redirect_in_place", "Whether questions to the original DNS servers come here.", GAUGE, "redirect.in_place"),
+
 #define SERVERS(name, help, kind, value, ...) \
 	M(name, help, kind, value, .list = "upstreams", .label = "of=\"upstream\"", .labels = { { "server", "server" } }, __VA_ARGS__), \
 	M(name, NULL, kind, value, .list = "cluster.dns", .label = "of=\"cluster\"", .labels = { { "server", "server" } }, __VA_ARGS__)
