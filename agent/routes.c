@@ -13,17 +13,20 @@ static void op_add(struct route_plan *p, bool add, const struct route *r)
 	p->ops[p->n++] = (struct route_op){ .add = add, .route = *r };
 }
 
-/* Who else has a claim on r's destination? NULL: nobody. A gateway where ours was before has no claim. */
+/* Does a, somebody else's, stand in the way of r? What stands where ours was before does not, unless we are connected to it. */
+static bool is_claim(const struct route *a, const struct route *r, const struct contests *contests)
+{
+	if (!a->via.family && !a->refuses)
+		return prefix_overlaps(&a->dst, &r->dst);
+	return route_precedes(a, r) || (route_same_slot(a, r) && !contests_was_ours(contests, r));
+}
+
+/* Who else has a claim on r's destination? NULL: nobody. */
 static const struct route *foreign_claim(const struct route *r, const struct route *actual, size_t n, const struct contests *contests)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct route *a = &actual[i];
-
-		if (a->proto == ROUTE_PROTO || !a->dst.len)
-			continue;
-		if (!a->via.family ? prefix_overlaps(&a->dst, &r->dst) : route_same_slot(a, r) && !contests_was_ours(contests, r))
-			return a;
-	}
+	for (size_t i = 0; i < n; i++)
+		if (actual[i].proto != ROUTE_PROTO && actual[i].dst.len && is_claim(&actual[i], r, contests))
+			return &actual[i];
 	return NULL;
 }
 
@@ -31,7 +34,7 @@ static void conflict_explain(struct route_plan *p, const struct route *r, const 
 {
 	char ours[PREFIX_STRLEN], theirs[128], dev[16];
 
-	if (claim->via.family)
+	if (claim->via.family || claim->refuses)
 		strv_addf(&p->conflicts, "%s has a route already, \"%s\" (protocol %u): left as it is",
 			  prefix_format(&r->dst, ours), route_format(claim, theirs, sizeof(theirs)), claim->proto);
 	else

@@ -24,6 +24,11 @@ bool route_same_slot(const struct route *a, const struct route *b)
 	return prefix_cmp(&a->dst, &b->dst) == 0 && metric_of(a) == metric_of(b);
 }
 
+bool route_precedes(const struct route *a, const struct route *b)
+{
+	return prefix_cmp(&a->dst, &b->dst) == 0 && metric_of(a) < metric_of(b);
+}
+
 static struct nl_addr *addr_to_nl(const struct addr *a, unsigned len)
 {
 	struct nl_addr *n = nl_addr_build(a->family, a->b, addr_bits(a) / 8);
@@ -61,26 +66,41 @@ static struct rtnl_route *route_to_nl(const struct route *r)
 	return route;
 }
 
+static bool type_refuses(uint8_t type)
+{
+	return type == RTN_UNREACHABLE || type == RTN_PROHIBIT || type == RTN_BLACKHOLE;
+}
+
+/* Gateway and interface of a unicast route; one that refuses has none. */
+static bool hop_from_nl(struct rtnl_route *route, struct route *ret)
+{
+	struct rtnl_nexthop *hop = rtnl_route_nexthop_n(route, 0);
+	struct nl_addr *via = hop ? rtnl_route_nh_get_gateway(hop) : NULL;
+
+	ret->refuses = type_refuses(rtnl_route_get_type(route));
+	if (ret->refuses)
+		return true;
+	if (!hop || rtnl_route_get_type(route) != RTN_UNICAST)
+		return false;
+	ret->ifindex = (unsigned)rtnl_route_nh_get_ifindex(hop);
+	if (via && nl_addr_get_len(via))
+		ret->via = addr_from_bytes(ret->dst.addr.family, nl_addr_get_binary_addr(via));
+	return true;
+}
+
 static bool route_from_nl(struct rtnl_route *route, struct route *ret)
 {
-	struct nl_addr *dst = rtnl_route_get_dst(route), *via;
-	struct rtnl_nexthop *hop = rtnl_route_nexthop_n(route, 0);
+	struct nl_addr *dst = rtnl_route_get_dst(route);
 	int family = rtnl_route_get_family(route);
 
-	if (rtnl_route_get_table(route) != RT_TABLE_MAIN || rtnl_route_get_type(route) != RTN_UNICAST || !dst || !hop)
-		return false;
-	if (family != AF_INET && family != AF_INET6)
+	if (rtnl_route_get_table(route) != RT_TABLE_MAIN || !dst || (family != AF_INET && family != AF_INET6))
 		return false;
 	*ret = (struct route){ .dst.addr.family = (uint8_t)family, .proto = rtnl_route_get_protocol(route) };
 	if (nl_addr_get_len(dst))
 		ret->dst.addr = addr_from_bytes(family, nl_addr_get_binary_addr(dst));
 	ret->dst.len = (uint8_t)nl_addr_get_prefixlen(dst);
 	ret->metric = rtnl_route_get_priority(route);
-	ret->ifindex = (unsigned)rtnl_route_nh_get_ifindex(hop);
-	via = rtnl_route_nh_get_gateway(hop);
-	if (via && nl_addr_get_len(via))
-		ret->via = addr_from_bytes(family, nl_addr_get_binary_addr(via));
-	return true;
+	return hop_from_nl(route, ret);
 }
 
 int route_list(struct nl *n, uint8_t proto, struct route **ret, size_t *ret_count, struct err *err)
@@ -142,6 +162,6 @@ const char *route_format(const struct route *r, char *ret, size_t n)
 	if (r->via.family)
 		snprintf(ret, n, "%s via %s", prefix_format(&r->dst, dst), addr_format(&r->via, via));
 	else
-		snprintf(ret, n, "%s", prefix_format(&r->dst, dst));
+		snprintf(ret, n, "%s%s", r->refuses ? "unreachable " : "", prefix_format(&r->dst, dst));
 	return ret;
 }

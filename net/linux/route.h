@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* route: the main table's unicast routes, IPv4 and IPv6 alike.
+/* route: the main table's routes, IPv4 and IPv6 alike.
  *
  * Ours carry ROUTE_PROTO ("firestream" in iproute2's rt_protos, if one cares to add it), which is how they are found
  * and removed. Replacing is atomic (NLM_F_REPLACE) but matches prefix and metric whatever the protocol: look at
@@ -20,10 +20,13 @@ struct route {
 	unsigned ifindex;	/* 0 in a request: the kernel's choice */
 	uint32_t metric;	/* IPv6 lists 1024 for "none given" */
 	uint8_t proto;
+	bool refuses;		/* unreachable, prohibit or blackhole: somebody's; ours never are */
 };
 
 /* Do both want the kernel's one place for a destination and metric? Then one replaces the other. */
 bool route_same_slot(const struct route *a, const struct route *b);
+/* Same destination, and the kernel takes a rather than b. */
+bool route_precedes(const struct route *a, const struct route *b);
 /* Routes of the main table, default routes included, of every protocol when proto is 0; caller frees *ret. */
 int route_list(struct nl *n, uint8_t proto, struct route **ret, size_t *ret_count, struct err *err) must_check;
 int route_replace(struct nl *n, const struct route *r, struct err *err) must_check;

@@ -73,6 +73,17 @@ ip addr del 10.43.7.1/24 dev o0
 soon has_route 10.43.0.0/16
 is "$(routes | tr ';' '\n' | grep -c 10.43)" 1 "and once it goes the services are routed"
 
+# ---- somebody was first
+agent stop
+ip route add unreachable 10.42.1.0/24
+agent start --no-wait --timeout 5s
+soon says '10.42.1.0/24 has a route already, "unreachable 10.42.1.0/24"'
+is "$(routes) $(ip route show type unreachable)" "10.42.0.0/24 via 172.30.0.2;10.43.0.0/16 via 172.30.0.3; unreachable 10.42.1.0/24 " \
+	"a network that another program refuses is left so"
+ip route del unreachable 10.42.1.0/24
+back
+ok $? "until it does no more"
+
 # ---- a flood of changes
 pid=$(value pid)
 kill -STOP "$pid"

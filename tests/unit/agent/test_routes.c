@@ -263,7 +263,32 @@ static void test_contests(void)
 	config_done(&c);
 }
 
-/* What is no contest: our own changes, a link that goes, somebody who was there before. */
+static void test_precedence(void)
+{
+	auto(buf) struct buf out = BUF_INIT(4096);
+	auto(strv) struct strv why = { 0 };
+	struct contests k = { .now_ns = 1000000000 };
+	struct nodes nodes = NODES_INIT;
+	struct config c = config();
+	struct table t = { 0 };
+
+	node(&nodes, "n", true, IP("fd18::2"), "\"fd42::/64\"");
+	settle_contests(&c, &nodes, &k, &t, &out, &why);
+	ok(has(&out, "fd42::/64 via fd18::2"), "a route of IPv6");
+	t.r[t.n] = (struct route){ .proto = 4, .metric = 2000, .dst = t.r[0].dst, .via = t.r[0].via };
+	t.n++;
+	settle_contests(&c, &nodes, &k, &t, &out, &why);
+	ok(has(&out, "fd42::/64 via fd18::2"), "somebody else's of a greater metric does not matter");
+	t.r[t.n - 1].metric = 100;
+	is_int((long long)settle_contests(&c, &nodes, &k, &t, &out, &why), 0, "one that the kernel prefers is no contest");
+	ok(!has(&out, "fd42::/64") && strv_has(&why, "fd42::/64 has a route already, \"fd42::/64 via fd18::2\" (protocol 4): left as it is"),
+	   "but explained");
+	contests_done(&k);
+	nodes_done(&nodes);
+	config_done(&c);
+}
+
+/* What is no contest: our own changes, a link that goes. */
 static void test_no_contest(void)
 {
 	struct route a = { .proto = ROUTE_PROTO }, b;
@@ -358,6 +383,7 @@ int main(void)
 	test_plan();
 	test_conflicts();
 	test_contests();
+	test_precedence();
 	test_no_contest();
 	test_property();
 	return tap_done();

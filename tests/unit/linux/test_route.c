@@ -53,6 +53,23 @@ static void test_routes(struct nl *n)
 	ok(!has(n, 0, &v6), "gone, too");
 }
 
+/* One of another program that leads nowhere. */
+static void test_refusal(struct nl *n)
+{
+	struct route a = route("10.42.7.0/24", "172.30.0.2");
+	autofree struct route *list = NULL;
+	char text[128] = "";
+	size_t count = 0;
+
+	ok(RUN("ip", "route", "add", "blackhole", "10.42.7.0/24") && RUN("ip", "-6", "route", "add", "unreachable", "fd42:7::/64"),
+	   "another program refuses networks");
+	is_int(route_list(n, 0, &list, &count, NULL), 0, "which is listed");
+	for (size_t i = 0; i < count; i++)
+		if (list[i].refuses && prefix_cmp(&list[i].dst, &a.dst) == 0)
+			route_format(&list[i], text, sizeof(text));
+	is_str(text, "unreachable 10.42.7.0/24", "as what it is");
+}
+
 static unsigned notices;
 static bool noticed;
 
@@ -122,6 +139,7 @@ int main(void)
 	n = nl_new(&err);
 	ok(n != NULL, "a netlink socket: %s", err_text(&err));
 	test_routes(n);
+	test_refusal(n);
 	test_watch(n);
 	test_links(n);
 	nl_free(n);
