@@ -29,7 +29,11 @@ struct agent {
 	const char *identity;		/* borrowed; of program and configuration, see daemon.h */
 	bool serving;			/* every module has started */
 	bool stop;			/* ends the main loop */
+	bool again;			/* and asks for a new worker */
+	struct supervision *supervision;	/* borrowed; NULL in tests of parts */
 
+	struct worker *worker;
+	struct privilege *privilege;
 	struct calls *ctl;
 	struct upstreams *upstreams;
 	struct zone *zone;

@@ -13,15 +13,18 @@
 #include "agent/dns.h"
 #include "agent/hops.h"
 #include "agent/metrics.h"
+#include "agent/privilege.h"
 #include "agent/reconcile.h"
 #include "agent/redirect.h"
 #include "agent/resolvconf.h"
 #include "agent/routes.h"
 #include "agent/rules.h"
 #include "agent/show.h"
+#include "agent/supervisor.h"
 #include "agent/token.h"
 #include "agent/upstreams.h"
 #include "agent/watch.h"
+#include "agent/worker.h"
 #include "agent/zone.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -31,6 +34,7 @@
 
 /* In the order of starting; stopped in reverse. resolv.conf changes only when the stub answers already, and sets the redirect before. */
 static const struct module modules[] = {
+	{ "supervisor", worker_start, worker_stop, worker_status },
 	{ "control socket", ctl_start, ctl_stop, NULL },
 	{ "upstreams", upstreams_start, upstreams_stop, upstreams_status },
 	{ "cluster", cluster_start, cluster_stop, cluster_status },
@@ -44,6 +48,7 @@ static const struct module modules[] = {
 	{ "watch", watch_start, watch_stop, NULL },
 	{ "token", token_start, token_stop, NULL },
 	{ "metrics", metrics_start, metrics_stop, NULL },
+	{ "privilege", privilege_start, privilege_stop, privilege_status },
 	{ 0 },
 };
 
@@ -103,7 +108,7 @@ static const struct module *modules_start(struct agent *a, struct err *err)
 			return m + 1;
 		}
 	}
-	a->serving = true;
+	a->serving = a->supervision->served = true;
 	return m;
 }
 
@@ -133,7 +138,7 @@ static int agent_run(struct agent *a)
 	nodes_done(&a->nodes);
 	loop_free(a->loop);
 	log_info("agent ended");
-	return served ? EXIT_DONE : EXIT_FAILED;
+	return !served ? EXIT_FAILED : a->again ? WORKER_AGAIN : EXIT_DONE;
 }
 
 struct launch {
@@ -141,19 +146,27 @@ struct launch {
 	const char *identity;		/* made before a daemon leaves the directory that it was called in */
 };
 
+/* A worker's life. */
+static int worker_main(void *arg, struct supervision *shared)
+{
+	const struct launch *l = arg;
+	struct agent a = { .config = *l->config, .nodes = NODES_INIT, .identity = l->identity, .supervision = shared };
+
+	return agent_run(&a);
+}
+
 /* Body of the daemon and of `run`. */
 static int agent_main(void *arg)
 {
-	const struct launch *l = arg;
-	struct agent a = { .config = *l->config, .nodes = NODES_INIT, .identity = l->identity };
+	struct launch *l = arg;
 	struct err err = { 0 };
-	autoclose int lock = daemon_lock(&a.config, &err);
+	autoclose int lock = daemon_lock(l->config, &err);
 
 	log_set_fd(STDERR_FILENO, true);
 	if (lock >= 0)
-		return agent_run(&a);
+		return supervise(l->config, worker_main, l);
 	if (lock == -ETIMEDOUT)
-		log_error("an agent is running already, pid %ld", daemon_pid(&a.config));
+		log_error("an agent is running already, pid %ld", daemon_pid(l->config));
 	else
 		log_error("%s", err_text(&err));
 	return EXIT_FAILED;
@@ -174,6 +187,13 @@ static int cmd_run(struct config *c, const struct options *o)
 	return agent_main(&(struct launch){ c, identity });
 }
 
+static int start_and_wait(struct config *c, struct launch *l, bool no_wait, uint64_t deadline, struct err *err)
+{
+	int r = daemon_spawn(c, agent_main, l, err);
+
+	return r < 0 ? r : daemon_wait_ready(c, no_wait, deadline, err);
+}
+
 static int cmd_start(struct config *c, const struct options *o)
 {
 	autofree char *path = path_join(c->state_dir, "start.lock"), *identity = daemon_identity(c);
@@ -187,10 +207,10 @@ static int cmd_start(struct config *c, const struct options *o)
 		r = lock = file_lock(path, deadline, &err);
 	if (r >= 0 && daemon_pid(c) && daemon_is_outdated(c))
 		r = daemon_stop(c, deadline, &err);
-	if (r >= 0 && !daemon_pid(c))
-		r = daemon_spawn(c, agent_main, &launch, &err);
 	if (r >= 0)
-		r = daemon_wait_ready(c, o->no_wait, deadline, &err);
+		r = daemon_pid(c) ? daemon_wait_ready(c, o->no_wait, deadline, &err) : -ECHILD;
+	if (r == -ECHILD)		/* none ran, or it was about to end */
+		r = start_and_wait(c, &launch, o->no_wait, deadline, &err);
 	return r < 0 ? fail("start", r, &err) : EXIT_DONE;
 }
 
@@ -236,16 +256,10 @@ static void traces_remove(const struct config *c)
 static int cmd_undo(struct config *c, const struct options *o)
 {
 	struct err err = { 0 };
-	struct nl *nl = NULL;
 	int r = daemon_stop(c, loop_deadline(o->timeout_ms), &err);
 
 	if (r >= 0)
-		r = resolvconf_undo(c, &err);
-	if (r >= 0) {
-		nl = nl_new(&err);
-		r = nl ? routes_undo(nl, &err) : err.code;
-		nl_free(nl);
-	}
+		r = supervisor_undo(c, &err);
 	if (r < 0)
 		return fail("undo", r, &err);
 	traces_remove(c);

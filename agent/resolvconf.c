@@ -10,6 +10,7 @@
 #include "agent/redirect.h"
 #include "agent/resolvtext.h"
 #include "agent/upstreams.h"
+#include "agent/worker.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -224,6 +225,8 @@ static void file_reopen(struct resolvconf *rc)
 	if (fstat(rc->fd, &a) == 0 && stat(rc->agent->config.resolv_conf, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev)
 		return;
 	fd = file_open(&rc->agent->config, NULL);
+	if (fd == -EACCES || fd == -EPERM)
+		worker_again(rc->agent, "resolv.conf is another file, which takes root to open");
 	if (fd < 0)
 		return;
 	close(rc->fd);

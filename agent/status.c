@@ -125,6 +125,9 @@ char *status_text(const json *s)
 	buf_addf(&b, "agent      %s  %s, pid %lld, up %lld s, %.1f s of CPU, %lld MB at most\n", json_str(s, "state", "?"),
 		 json_str(s, "version", "?"), (long long)json_int(s, "pid", 0), (long long)json_int(s, "uptime_ms", 0) / 1000,
 		 (double)json_int(s, "process.cpu_ms", 0) / 1000, (long long)json_int(s, "process.peak_kb", 0) / 1024);
+	if (json_int(s, "supervisor.restarts", 0))
+		buf_addf(&b, "restarts   %lld, the last one after: %s\n", (long long)json_int(s, "supervisor.restarts", 0),
+			 json_str(s, "supervisor.last_exit", "?"));
 	text_cluster(&b, s);
 	text_names(&b, s);
 	json_each(e, json_get(s, "errors"))

@@ -6,6 +6,7 @@
 
 #include "agent/cluster.h"
 #include "agent/reconcile.h"
+#include "agent/worker.h"
 #include "agent/zone.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -286,6 +287,8 @@ static void client_open(struct watch *w)
 	client_close(w);
 	zone_report(w);
 	r = endpoint_load(w, &endpoint, &err);
+	if (r == -EACCES)
+		worker_again(w->agent, "a credential has changed, which takes root to read");
 	if (r) {
 		if (r != -ENOENT)
 			trouble_note(&w->agent->trouble, "kubeconfig", "%s", err_text(&err));
@@ -319,7 +322,7 @@ int watch_start(struct agent *a, struct err *err)
 	struct watch *w = a->watch = xcalloc(1, sizeof(*w));
 
 	w->agent = a;
-	timer_start(a->loop, &w->look, 0, on_look);
+	on_look(&w->look);		/* now: it may take the rights that are given up soon */
 	return 0;
 }
 

@@ -96,8 +96,17 @@ struct archive_entry *tar_entry_new(const char *path, mode_t mode)
 	return e;
 }
 
+void tar_set_owner(struct tar *t, unsigned id)
+{
+	t->owner = id;
+}
+
 int tar_header_write(struct tar *t, struct archive_entry *e, const char *path, struct err *err)
 {
+	if (t->owner) {
+		archive_entry_set_uid(e, t->owner);
+		archive_entry_set_gid(e, t->owner);
+	}
 	with_utf8;
 
 	return archive_write_header(t->a, e) < ARCHIVE_WARN || t->code ? writer_failed(t, path, err) : 0;

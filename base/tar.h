@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tar: archives in memory-bounded streams (libarchive).
  *
- * Writer: entries are added one by one, bytes come out through a sink; uid, gid and mtime are 0, so that equal content
- * gives equal bytes. Names are relative (leading slashes are dropped). The first failure of the sink ends the archive.
+ * Writer: entries are added one by one, bytes come out through a sink; uid, gid (unless set) and mtime are 0, so that equal
+ * content gives equal bytes. Names are relative (leading slashes are dropped). The first failure of the sink ends the archive.
  * Reader: entries come out through a callback; none that leads out of the archive is ever seen. */
 #pragma once
 
@@ -20,6 +20,7 @@ struct tar;
 
 struct tar *tar_new(tar_sink sink, void *arg);
 struct tar *tar_new_gzip(tar_sink sink, void *arg);	/* the same, compressed, without a time stamp */
+void tar_set_owner(struct tar *t, unsigned id);		/* user and group of the entries to come */
 int tar_file(struct tar *t, const char *path, mode_t mode, const void *data, size_t n, struct err *err) must_check;
 int tar_dir(struct tar *t, const char *path, mode_t mode, struct err *err) must_check;
 int tar_link(struct tar *t, const char *path, const char *target, struct err *err) must_check;

@@ -16,6 +16,7 @@ struct tar {
 	struct archive *a;
 	tar_sink sink;
 	void *arg;
+	unsigned owner;		/* of the entries that are not read with theirs; user and group */
 	int code;		/* what the sink returned; libarchive, which leaks when it is failed, does not hear of it */
 	struct map inodes;	/* "dev:ino" of files with several names → first name */
 };

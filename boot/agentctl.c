@@ -9,6 +9,7 @@
 #include "base/tar.h"
 #include "boot/cluster.h"
 #include "boot/devcontainer.h"
+#include "net/ctlmsg.h"
 #include "net/kube/client.h"
 #include "net/kube/kubeconfig.h"
 
@@ -159,7 +160,7 @@ static char *agent_kubeconfig(const json *admin, const char *server)
 	json_set_str(cluster, "server", server);
 	json_set_str(cluster, "certificate-authority-data", json_str(admin, "clusters[0].cluster.certificate-authority-data", NULL));
 	user = named_list(o, "users", "agent", "user");
-	json_set_str(user, "tokenFile", "/etc/firestream/agent.token");
+	json_set_str(user, "tokenFile", AGENT_CREDENTIAL "/token");
 	context = named_list(o, "contexts", "agent", "context");
 	json_set_str(context, "cluster", "agent");
 	json_set_str(context, "user", "agent");
@@ -170,7 +171,7 @@ static char *agent_config(void)
 {
 	autojson json *o = json_object();
 
-	json_set_str(o, "kubeconfig", "/etc/firestream/agent.kubeconfig");
+	json_set_str(o, "kubeconfig", AGENT_CREDENTIAL "/kubeconfig");
 	json_set_str(o, "cluster_domain", "cluster.local");
 	json_set_str(o, "namespace", "default");
 	json_set_str(o, "pod_cidr", "10.42.0.0/16");
@@ -205,23 +206,27 @@ static int files_make(struct step_ctx *c, struct kube *k, struct files *f, struc
 	return r < 0 ? r : token_request(k, &f->token, err);
 }
 
+static int text_put(struct tar *t, const char *path, mode_t mode, const char *text, struct err *err)
+{
+	return tar_file(t, path, mode, text, strlen(text), err);
+}
+
+/* The credential belongs to the agent's own user, which renews the token. */
 static int files_fill(struct tar *t, void *arg, struct err *err)
 {
 	const struct files *f = arg;
-	const struct {
-		const char *path, *text;
-		mode_t mode;
-	} list[] = {
-		{ "etc/firestream/agent.json", f->config, 0644 },
-		{ "etc/firestream/agent.kubeconfig", f->kubeconfig, 0600 },
-		{ "etc/firestream/agent.token", f->token, 0600 },
-		{ "etc/firestream/kubeconfig", f->admin, 0644 },
-	};
 	int r = tar_dir(t, "etc/firestream", 0755, err);
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(list); i++)
-		r = tar_file(t, list[i].path, list[i].mode, list[i].text, strlen(list[i].text), err);
-	return r;
+	if (!r)
+		r = text_put(t, AGENT_CONFIG, 0644, f->config, err);
+	if (!r)
+		r = text_put(t, "etc/firestream/kubeconfig", 0644, f->admin, err);
+	tar_set_owner(t, AGENT_UID);
+	if (!r)
+		r = tar_dir(t, AGENT_CREDENTIAL, 0700, err);
+	if (!r)
+		r = text_put(t, AGENT_CREDENTIAL "/kubeconfig", 0600, f->kubeconfig, err);
+	return r ? r : text_put(t, AGENT_CREDENTIAL "/token", 0600, f->token, err);
 }
 
 static int tools_fill(struct tar *t, void *arg, struct err *err)

@@ -10,6 +10,7 @@
 #define AGENT_DIR "/opt/firestream"
 #define AGENT_PROGRAM AGENT_DIR "/firestream-agent/agent"
 #define AGENT_CONFIG "/etc/firestream/agent.json"
+#define AGENT_CREDENTIAL "/etc/firestream/agent"
 
 /* Puts bundle, credential, configuration, kubectl, helm and the developer's kubeconfig into the dev container, starts the agent and waits until
  * it is in sync. */

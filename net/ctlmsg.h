@@ -13,6 +13,9 @@
 #include "base/json.h"
 #include "base/loop.h"
 
+/* The agent's own user and group once it serves; what is put into the dev container for it to read belongs to them. */
+#define AGENT_UID 53053
+
 #define CTLMSG_REQUEST_MAX 4096
 #define CTLMSG_REPLY_MAX (4u << 20)
 

@@ -55,6 +55,11 @@ address() { ask "$@" | cut -d' ' -f4; }
 resolve() { getent ahostsv4 "$1" | sed -n '1s/ .*//p'; }
 routes() { ip -4 route show proto 98 | sed 's/ *dev.*//' | sort | tr '\n' ';'; }
 value() { agent status -o json | sed -n "s/.*\"$1\":[[:space:]]*\"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1; }
+supervisor_pid() { agent status -o json | sed -n '/"supervisor"/,/}/s/.*"pid":[[:space:]]*\([0-9]*\).*/\1/p'; }
+agent_kill() { # the whole agent, without a chance to do anything
+	super=$(supervisor_pid) worker=$(value pid)
+	kill -STOP "$super" && kill -9 "$worker" "$super"
+}
 has_route() { routes | grep -q "$1"; }
 state_is() { [ "$(value state)" = "$1" ]; }
 cluster_is() { agent status | grep -q "^cluster    $1"; }
@@ -124,8 +129,11 @@ mount --bind "$W/resolv.conf" /etc/resolv.conf
 upstream_dns
 cluster_dns
 nodes server-0 172.30.0.2 10.42.0.0/24 agent-0 172.30.0.3 10.42.1.0/24
+dns='{"metadata":{"namespace":"kube-system","name":"kube-dns"},"spec":{"clusterIPs":["10.43.0.10"],"ports":[{"name":"dns","port":53,"protocol":"UDP"}]}}'
+objects endpointslices '{"metadata":{"namespace":"kube-system","name":"kube-dns-x","labels":{"kubernetes.io/service-name":"kube-dns"}},
+"ports":[{"name":"dns","port":53,"protocol":"UDP"}],"endpoints":[{"addresses":["10.42.0.2"],"conditions":{"ready":true}}]}'
 objects namespaces "$(namespace default)" "$(namespace kube-system)"
-objects services "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)"
+objects services "$dns" "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)"
 objects configmaps '{"metadata":{"namespace":"kube-system","name":"coredns"},"data":{"Corefile":".:53 {\n kubernetes cluster.local {\n pods insecure\n }\n}\n",
 "NodeHosts":"172.30.0.1 host.k3d.internal\n"}}'
 api_server
@@ -200,11 +208,11 @@ for name in web.default.svc.cluster.local web web.default web.default.svc; do
 done
 is "$(code nothing.default.svc.cluster.local A)" 3 "what does not exist, too"
 is "$(address host.k3d.internal A)" 10.43.1.1 "a name of CoreDNS's own is asked of it"
-objects services "$(service default web 10.43.1.2 http 80)" "$(service default late 10.43.1.3 http 80)"
+objects services "$dns" "$(service default web 10.43.1.2 http 80)" "$(service default late 10.43.1.3 http 80)"
 late_is_known() { [ "$(address late.default.svc.cluster.local A)" = 10.43.1.3 ]; }
 soon late_is_known
 is "$(address late A) $(address web A)" "10.43.1.3 10.43.1.2" "new and changed services are followed"
-objects services "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)" \
+objects services "$dns" "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)" \
 	"$(external away example)" "$(external twice away.default.svc.cluster.local)"
 late_is_gone() { [ "$(code late.default.svc.cluster.local A)" = 3 ]; }
 soon late_is_gone
@@ -245,7 +253,7 @@ soon grep -q 127.0.53.53 /etc/resolv.conf; got=$(cat /etc/resolv.conf); grep -q 
 ok $? "each time"
 
 # ---- death
-kill -9 "$(value pid)"
+agent_kill
 is "$(resolve example)" 198.51.100.7 "killed: names outside resolve at once"
 agent status >"$W/out" 2>&1
 is "$?" 1 "status knows that it is dead"
@@ -261,7 +269,7 @@ cmp -s "$W/original" /etc/resolv.conf
 ok $? "resolv.conf is as it was, byte for byte"
 is "$(routes)" "" "no route of ours is left"
 is "$(ls -d "$W/state" "$W/run" 2>/dev/null)" "" "no file either"
-agent start --timeout 10s && kill -9 "$(value pid)"
+agent start --timeout 10s && agent_kill
 agent undo
 cmp -s "$W/original" /etc/resolv.conf && [ -z "$(routes)" ] && [ ! -e "$W/state" ]
 ok $? "undo cleans up behind one that was killed"

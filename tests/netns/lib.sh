@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 # What tests of the real agent share. A test sources this, is run again in namespaces of its own (no root needed, but ip(8)),
-# and goes on with W, its folder. MUST_WORK=1 makes a skip a failure. End with `done_testing`.
+# and goes on with W, its folder. With REAL_ROOT=1 root goes without a user namespace: the agent can change its user then. MUST_WORK=1 makes a skip a failure. End with `done_testing`.
 
 BUILD_DIR=${BUILD_DIR:-build/release}
 case $BUILD_DIR in /*) ;; *) BUILD_DIR=$PWD/$BUILD_DIR ;; esac
@@ -13,7 +13,10 @@ if [ "${1:-}" != inside ]; then
 		exit 0
 	fi
 	W=$(mktemp -d) || exit 1
-	BUILD_DIR=$BUILD_DIR unshare -rnm --kill-child -pf --mount-proc "$0" inside "$W"
+	chmod 755 "$W"
+	user=r
+	[ "${REAL_ROOT:-}" != 1 ] || [ "$(id -u)" != 0 ] || user=
+	BUILD_DIR=$BUILD_DIR unshare -${user}nm --kill-child -pf --mount-proc "$0" inside "$W"
 	r=$?
 	rm -rf "$W"
 	exit $r
@@ -59,6 +62,12 @@ now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
 agent() { "$AGENT" "$@" --config "$W/agent.json"; }
 value() { agent status -o json | sed -n "s/.*\"$1\":[[:space:]]*\"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1; }
+supervisor_pid() { agent status -o json | sed -n '/"supervisor"/,/}/s/.*"pid":[[:space:]]*\([0-9]*\).*/\1/p'; }
+# The whole agent, without a chance to do anything.
+agent_kill() {
+	super=$(supervisor_pid) worker=$(value pid)
+	kill -STOP "$super" && kill -9 "$worker" "$super"
+}
 state_is() { [ "$(value state)" = "$1" ]; }
 says() { agent status | grep -q "$1"; }
 routes() { ip -4 route show proto 98 | sed 's/ *dev.*//' | sort | tr '\n' ';'; }

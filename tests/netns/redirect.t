@@ -56,7 +56,7 @@ is "$(who)" agent "back again"
 
 # ---- death
 start=$(now_ms)
-kill -9 "$(value pid)"
+agent_kill
 soon who_is server
 took=$(($(now_ms) - start)); got="$took ms"; [ $took -lt 500 ] && who_is server
 ok $? "killed: the server answers at once, but for a question that was asked that very moment"
@@ -104,7 +104,7 @@ for back in iptables-nft iptables-legacy; do
 	is "$(docker localhost A) $(docker localhost A tcp)" "127.0.0.1 127.0.0.1" "$back: the agent answers at its address"
 	is "$(docker example A)" 198.51.100.11 "$back: and asks it"
 	is "$($back -t nat -S)" "$before" "$back: Docker's rules are as they were"
-	kill -9 "$(value pid)"
+	agent_kill
 	docker_again() { [ "$(docker localhost A)" = 198.51.100.11 ]; }
 	soon docker_again
 	is "$(docker localhost A)" 198.51.100.11 "$back: killed: Docker's resolver again"

@@ -147,7 +147,7 @@ kill -CONT "$pid"
 again() { [ "$(connect 10.43.0.99 80)" = "refused at once" ]; }
 soon again
 ok $? "going on: it is"
-kill -9 "$pid"
+agent_kill
 soon passes
 ok $? "killed: nothing is refused"
 agent undo
