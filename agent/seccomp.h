@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* seccomp: the system calls that the agent makes once it serves. Another one fails with EPERM and is logged by its number, as it
- * is a bug of ours or the work of an intruder. x86_64 and aarch64. */
+/* seccomp: the system calls that the agent makes once it serves. Another one fails with ENOSYS, as on a kernel without it, which
+ * libraries know how to live with. With AGENT_SECCOMP_TRAP in the environment, as tests have it, it is logged by its number.
+ * x86_64 and aarch64. */
 #pragma once
 
 #include <stdbool.h>

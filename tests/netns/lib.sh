@@ -22,6 +22,8 @@ if [ "${1:-}" != inside ]; then
 	exit $r
 fi
 
+AGENT_SECCOMP_TRAP=1	# a system call that is refused is in the log
+export AGENT_SECCOMP_TRAP
 W=$2
 AGENT=$BUILD_DIR/agent/agent
 FAKES=$BUILD_DIR/netns/fakes
@@ -52,6 +54,8 @@ soon() { # soon COMMAND…: true within 4 seconds
 	done
 }
 done_testing() {
+	got=$(grep 'refused system call\|killed by signal 31' "$W/agent.log"); [ -z "$got" ]
+	ok $? "no system call was refused"
 	got=$(grep -A 9 Sanitizer "$W/agent.log"); [ -z "$got" ]
 	ok $? "the agent's log has no finding of a sanitizer"
 	echo "1..$count"

@@ -113,6 +113,4 @@ kill "$(value pid)"
 soon restored
 ok $? "and SIGTERM to the worker"
 agent undo
-got=$(grep 'refused system call' "$W/agent.log"); [ -z "$got" ]
-ok $? "no system call was refused"
 done_testing
