@@ -23,6 +23,7 @@
 #define LOCK_MS 300
 #define BIRTH_MS 1000		/* from launch until the lock is held, at most */
 #define TERM_MS 3000		/* what each way of stopping gets */
+#define LOCK_TEXT 512
 #define LOG_MAX (1 << 20)	/* a longer log moves to LOG.1 at start */
 
 static void pause_ms(int ms)
@@ -35,9 +36,9 @@ static bool time_is_up(uint64_t deadline_ns)
 	return loop_deadline(0) >= deadline_ns;
 }
 
-int daemon_lock(const struct config *c, struct err *err)
+int daemon_lock(const struct config *c, const char *identity, struct err *err)
 {
-	autofree char *path = path_join(c->state_dir, "agent.lock"), *pid = NULL;
+	autofree char *path = path_join(c->state_dir, "agent.lock"), *text = NULL;
 	autoclose int fd = -1;
 	int r = file_mkdirs(c->state_dir, 0755, err);
 
@@ -46,21 +47,28 @@ int daemon_lock(const struct config *c, struct err *err)
 	fd = file_lock(path, loop_deadline(LOCK_MS), err);	/* daemon_pid() of another process may hold it for a moment */
 	if (fd < 0)
 		return fd;
-	pid = xasprintf("%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, strlen(pid), 0) < 0)
+	text = xasprintf("%ld\n%s\n", (long)getpid(), identity);
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0)
 		return err_set(err, -errno, "%s: %m", path);
 	return steal_fd(&fd);
 }
 
-long daemon_pid(const struct config *c)
+/* What the lock file says while the lock is held; "" when it is not. */
+static void lock_read(const struct config *c, char ret[static LOCK_TEXT])
 {
 	autofree char *path = path_join(c->state_dir, "agent.lock");
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char text[24] = "";
+	ssize_t n = fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 ? 0 : read(fd, ret, LOCK_TEXT - 1);
+
+	ret[MAX(n, (ssize_t)0)] = '\0';
+}
+
+long daemon_pid(const struct config *c)
+{
+	char text[LOCK_TEXT];
 	uint64_t pid;
 
-	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return 0;
+	lock_read(c, text);
 	text[strcspn(text, "\n")] = '\0';
 	return num_u64(text, INT32_MAX, &pid) ? 0 : (long)pid;
 }
@@ -80,11 +88,12 @@ char *daemon_identity(const struct config *c)
 bool daemon_is_outdated(const struct config *c)
 {
 	autofree char *identity = daemon_identity(c);
-	autojson json *reply = NULL;
+	struct str rest, pid, line;
+	char text[LOCK_TEXT];
 
-	if (ctl_call(c->socket, CTL_STATUS, loop_deadline(CALL_MS), &reply, NULL))
-		return false;
-	return !streq(json_str(reply, "status.identity", identity), identity);
+	lock_read(c, text);
+	rest = str_from(text);
+	return str_split(&rest, '\n', &pid) && pid.len && !(str_split(&rest, '\n', &line) && str_eq(line, identity));
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */

@@ -160,7 +160,7 @@ static int agent_main(void *arg)
 {
 	struct launch *l = arg;
 	struct err err = { 0 };
-	autoclose int lock = daemon_lock(l->config, &err);
+	autoclose int lock = daemon_lock(l->config, l->identity, &err);
 
 	log_set_fd(STDERR_FILENO, true);
 	if (lock >= 0)
@@ -205,7 +205,7 @@ static int cmd_start(struct config *c, const struct options *o)
 
 	if (!r)
 		r = lock = file_lock(path, deadline, &err);
-	if (r >= 0 && daemon_pid(c) && daemon_is_outdated(c))
+	if (r >= 0 && daemon_is_outdated(c))
 		r = daemon_stop(c, deadline, &err);
 	if (r >= 0)
 		r = daemon_pid(c) ? daemon_wait_ready(c, o->no_wait, deadline, &err) : -ECHILD;
