@@ -12,6 +12,8 @@
 #include "base/mem.h"
 
 #define DEBOUNCE_MS 50
+#define REST 9			/* after a run, at least so many times as long, up to REST_MAX_MS: a tenth of a CPU while others flood */
+#define REST_MAX_MS UINT64_C(500)
 #define PERIOD_MS 30000
 
 struct reconcile {
@@ -23,6 +25,7 @@ struct reconcile {
 	bool soon;			/* the timer stands for a debounced run */
 	bool done;
 	uint64_t runs, changes;
+	uint64_t took_ms;		/* the last run */
 	struct route *actual;		/* owned; all protocols, as of the last run */
 	size_t actual_count;
 	struct strv problems;		/* of the last run */
@@ -130,6 +133,7 @@ static void on_timer(struct timer *t)
 	else
 		backoff_reset(&r->backoff);
 	cluster_set_routed(r->agent->cluster, dns_is_routed(r));
+	r->took_ms = (loop_deadline(0) - loop_now(r->agent->loop)) / 1000000;
 	if (!r->soon)
 		timer_start(r->agent->loop, &r->timer, code ? backoff_next(&r->backoff) : PERIOD_MS, on_timer);
 }
@@ -139,7 +143,7 @@ void reconcile_wanted(struct reconcile *r)
 	if (!r || r->soon)
 		return;
 	r->soon = true;
-	timer_start(r->agent->loop, &r->timer, DEBOUNCE_MS, on_timer);
+	timer_start(r->agent->loop, &r->timer, DEBOUNCE_MS + MIN(REST * r->took_ms, REST_MAX_MS), on_timer);
 }
 
 bool reconcile_is_done(const struct reconcile *r)
