@@ -121,8 +121,10 @@ static void on_timer(struct timer *t)
 {
 	struct reconcile *r = container_of(t, struct reconcile, timer);
 	struct err err = { 0 };
-	int code = actual_read(r, &err);
+	int code;
 
+	nl_watch_resume(&r->notices);
+	code = actual_read(r, &err);
 	r->soon = false;
 	r->runs++;
 	if (!code && r->agent->nodes.synced)
@@ -153,6 +155,7 @@ bool reconcile_is_done(const struct reconcile *r)
 
 static void on_notice(struct nl_watch *w)
 {
+	nl_watch_pause(w);
 	reconcile_wanted(container_of(w, struct reconcile, notices));
 }
 

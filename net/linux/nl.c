@@ -15,6 +15,7 @@
 
 #define ACK_TIMEOUT_S 2
 #define BATCH 64
+#define QUEUE_MAX 65536	/* more than the receive buffer holds */
 
 struct nl {
 	struct nl_sock *sock;
@@ -135,23 +136,40 @@ int nl_request(struct nl *n, struct nl_msg *msg, struct err *err)
 
 /* ---- change notices ---------------------------------------------------------------------------------------------- */
 
-/* What a notice says does not matter, only that there was one. */
-static void on_readable(struct io *io, unsigned events)
+/* What a notice says does not matter, only that there was one. Returns whether there was. */
+static bool notices_read(struct nl_watch *w, unsigned max)
 {
-	struct nl_watch *w = container_of(io, struct nl_watch, io);
 	bool changed = false;
 	char start;
 
-	for (int i = 0; i < BATCH; i++) {
-		if (recv(io->fd, &start, sizeof(start), 0) < 0) {
+	for (unsigned i = 0; i < max; i++) {
+		if (recv(w->io.fd, &start, sizeof(start), 0) < 0) {
 			if (errno != ENOBUFS)
 				break;
 			w->lost++;
 		}
 		changed = true;
 	}
-	if (changed)
+	return changed;
+}
+
+static void on_readable(struct io *io, unsigned events)
+{
+	struct nl_watch *w = container_of(io, struct nl_watch, io);
+
+	if (notices_read(w, BATCH))
 		w->fn(w);
+}
+
+void nl_watch_pause(struct nl_watch *w)
+{
+	io_set(&w->io, 0);
+}
+
+void nl_watch_resume(struct nl_watch *w)
+{
+	(void)notices_read(w, QUEUE_MAX);
+	io_set(&w->io, IO_IN);
 }
 
 int nl_watch_start(struct nl_watch *w, struct loop *l, nl_watch_fn fn, struct err *err)

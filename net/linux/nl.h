@@ -33,3 +33,6 @@ struct nl_watch {
 /* Links, addresses and routes of both families. */
 int nl_watch_start(struct nl_watch *w, struct loop *l, nl_watch_fn fn, struct err *err) must_check;
 void nl_watch_stop(struct nl_watch *w);
+/* No calls until resumed, which forgets the notices so far: pause when there is one, resume, then look. */
+void nl_watch_pause(struct nl_watch *w);
+void nl_watch_resume(struct nl_watch *w);

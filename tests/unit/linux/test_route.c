@@ -102,6 +102,12 @@ static void test_watch(struct nl *n)
 		;
 	noticed = false;
 	ok(!route_delete(n, &a, &err) && !loop_run(l, &noticed, loop_deadline(1000)), "and the next change is noticed again");
+	noticed = false;
+	nl_watch_pause(&w);
+	ok(!route_replace(n, &a, &err) && loop_run(l, &noticed, loop_deadline(100)) == -ETIMEDOUT, "paused, nothing is said");
+	nl_watch_resume(&w);
+	ok(loop_run(l, &noticed, loop_deadline(100)) == -ETIMEDOUT, "nor later");
+	ok(!route_delete(n, &a, &err) && !loop_run(l, &noticed, loop_deadline(1000)), "but of what comes then");
 	nl_watch_stop(&w);
 	loop_free(l);
 }
