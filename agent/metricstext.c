@@ -57,6 +57,11 @@ static const struct row {
 	M("dns_cache_entries", "Names in the cache.", GAUGE, "dns.cache.entries"),
 	M("dns_cache_bytes", "Memory of the cache.", GAUGE, "dns.cache.bytes"),
 
+	M("rules_in_place", "Whether services can be pinged.", GAUGE, "rules.in_place"),
+	M("rules_refusing", "Whether what nobody serves is refused.", GAUGE, "rules.refusing"),
+	M("rules_ports", "Addresses with a port that are served.", GAUGE, "rules.ports"),
+	M("rules_pings", "Addresses that answer pings.", GAUGE, "rules.pings"),
+	M("rules_changes_total", "Changes of these.", COUNTER, "rules.changes"),
 	M("redirect_in_place", "Whether questions to the original DNS servers come here.", GAUGE, "redirect.in_place"),
 
 #define SERVERS(name, help, kind, value, ...) \

@@ -45,10 +45,10 @@ ok $? "status says that all nodes answer"
 
 # ---- all is well
 pid=$(value pid)
-changes=$(value changes) cpu=$(cpu_ns "$pid")
+changes=$(route_changes) cpu=$(cpu_ns "$pid")
 sleep 10
 cpu=$(($(cpu_ns "$pid") - cpu))
-is "$(value changes)" "$changes" "10 s in which all is well change nothing"
+is "$(route_changes)" "$changes" "10 s in which all is well change nothing"
 got="$((cpu / 1000)) us"; [ "$cpu" -le 10000000 ]
 ok $? "and take at most 0.1 % of a CPU ($got)"
 
@@ -73,9 +73,9 @@ ok $? "and the agent stays ready"
 ip -n n1 link set eth0 up
 soon hop_is 172.30.0.2 alive; got=$(agent status); hop_is 172.30.0.2 alive
 ok $? "it answers again: alive"
-changes=$(value changes)
+changes=$(route_changes)
 sleep 1
-is "$(carrier) $(value changes)" "172.30.0.3 $changes" "and the carrier stays where it is"
+is "$(carrier) $(route_changes)" "172.30.0.3 $changes" "and the carrier stays where it is"
 ip -n n1 addr flush dev eth0
 ip -n n1 addr add 172.30.0.12/24 dev eth0
 start=$(now_ms)
@@ -99,7 +99,7 @@ soon hop_is 172.30.0.3 dead
 # ---- sleep
 ip -n n2 link set eth0 up
 soon hop_is 172.30.0.3 alive
-changes=$(value changes)
+changes=$(route_changes)
 ip -n n2 link set eth0 down		# silent, but not for long enough
 sleep 1.8
 kill -STOP "$pid"
@@ -107,7 +107,7 @@ ip -n n2 link set eth0 up
 sleep 5
 kill -CONT "$pid"
 sleep 1.5
-got=$(agent status; cat "$W/agent.log"); [ "$(value changes)" = "$changes" ] && ! hop_is . dead
+got=$(agent status; cat "$W/agent.log"); [ "$(route_changes)" = "$changes" ] && ! hop_is . dead
 ok $? "probes that the agent slept through do not count"
 
 # ---- all die
@@ -115,7 +115,7 @@ for n in n2 n3; do ip -n $n link set eth0 down; done
 soon hop_is 172.30.0.3 dead && soon hop_is 172.30.0.4 dead
 ip -n n1 link set eth0 down
 soon hop_is 172.30.0.12 dead
-is "$(carrier) $(value changes)" "172.30.0.12 $changes" "all nodes are dead: nothing is replaced"
+is "$(carrier) $(route_changes)" "172.30.0.12 $changes" "all nodes are dead: nothing is replaced"
 agent stop
 is "$(routes)" "" "stop removes the routes"
 

@@ -72,6 +72,7 @@ agent_kill() {
 	super=$(supervisor_pid) worker=$(value pid)
 	kill -STOP "$super" && kill -9 "$worker" "$super"
 }
+route_changes() { agent status -o json | sed -n '/"reconcile":/,/}/s/.*"changes":[[:space:]]*\([0-9]*\).*/\1/p'; }
 state_is() { [ "$(value state)" = "$1" ]; }
 says() { agent status | grep -q "$1"; }
 routes() { ip -4 route show proto 98 | sed 's/ *dev.*//' | sort | tr '\n' ';'; }
@@ -87,7 +88,17 @@ nodes() { # nodes NAME ADDRESSES CIDR READY…: what the API says; ADDRESSES wit
 	done >"$W/new"
 	mv "$W/new" "$W/kube/nodes"
 }
+dns_service() { # the cluster's DNS is a service with an endpoint: else its address would be refused
+	printf '{"metadata":{"namespace":"kube-system","name":"kube-dns"},"spec":{"clusterIP":"10.43.0.10","clusterIPs":["10.43.0.10"],' >"$W/new"
+	printf '"ports":[{"name":"dns","port":53,"protocol":"UDP"}]}}' >>"$W/new"
+	mv "$W/new" "$W/kube/services"
+	printf '{"metadata":{"namespace":"kube-system","name":"kube-dns-a","labels":{"kubernetes.io/service-name":"kube-dns"}},' >"$W/new"
+	printf '"addressType":"IPv4","ports":[{"name":"dns","port":53,"protocol":"UDP"}],' >>"$W/new"
+	printf '"endpoints":[{"addresses":["10.42.0.5"],"conditions":{"ready":true}}]}' >>"$W/new"
+	mv "$W/new" "$W/kube/endpointslices"
+}
 kube_start() { # an API server, and the agent's configuration with keys of its own from $1, which win
+	dns_service
 	"$FAKES" kube "$W/kube" >"$W/kube.out" &
 	soon grep -q ready "$W/kube.out"
 	cat >"$W/kubeconfig" <<-END

@@ -44,9 +44,9 @@ got=$(routes); ! has_route "$POD" && has_route 10.42.0.0/24
 ok $? "the seventh time in a minute it rests"
 got=$(agent status); says "^problem    another program removes or replaces the route $POD again and again"
 ok $? "and says so"
-before=$(value changes)
+before=$(route_changes)
 n=0; while [ $n -lt 400 ] && ! has_route "$POD"; do n=$((n + 1)); sleep 0.1; done
-got="$(value changes) changes, before $before"; has_route "$POD" && [ "$(value changes)" = $((before + 1)) ]
+got="$(route_changes) changes, before $before"; has_route "$POD" && [ "$(route_changes)" = $((before + 1)) ]
 ok $? "30 s later it is put back, once"
 
 # ---- networks that overlap

@@ -98,7 +98,8 @@ is "$(get http://127.0.0.1:9153/metrics | head -n 1)" "HTTP/1.1 200 OK" "and are
 fds=$(ls "/proc/$(value pid)/fd" | wc -l)
 for _ in $(seq 50); do metric ready >/dev/null; done
 sleep 0.2
-is "$(ls "/proc/$(value pid)/fd" | wc -l)" "$fds" "no descriptor is lost"
+got="$(ls "/proc/$(value pid)/fd" | wc -l), before $fds"; [ "${got%%,*}" -le "$fds" ]
+ok $? "no descriptor is lost"
 "$FAKES" kube "$W/kube" >"$W/other.out" &
 soon grep -q ready "$W/other.out"
 sed -i "s/127.0.0.1:9153/127.0.0.1:$(sed -n 's/ready //p' "$W/other.out")/" "$W/agent.json"
