@@ -417,7 +417,7 @@ size_t dns_error_build(const struct dns_query *q, unsigned rcode, unsigned flags
 size_t dns_reply_build(const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint8_t *out, size_t limit)
 {
 	size_t room = limit - (q->edns.present ? OPT_LEN : 0), len = DNS_HEADER + q->name.len + 4u;
-	unsigned flags = u16_at(reply + 2) & ~(unsigned)(DNS_TC | 15), count[3] = { 0 }, section;
+	unsigned flags = u16_at(reply + 2) & ~15u, count[3] = { 0 }, section;
 	struct dns_record rec;
 	struct dns_walk w;
 

@@ -96,8 +96,9 @@ int dns_reply_check(const struct dns_query *q, uint16_t id, const void *p, size_
 size_t dns_query_build(const struct dns_query *q, uint16_t id, bool edns, uint8_t out[static DNS_QUERY_MAX]);
 /* Header, question and OPT, without records. */
 size_t dns_error_build(const struct dns_query *q, unsigned rcode, unsigned flags, uint8_t out[static DNS_QUERY_MAX]);
-/* An answer from a server for the client: id, question and OPT exchanged, whole records cut to `limit` bytes (TC when
- * an answer or authority record had to go). reply has passed dns_reply_check(); out has `limit` bytes ≥ DNS_QUERY_MAX. */
+/* An answer from a server for the client: id, question and OPT exchanged, whole records cut to `limit` bytes; TC when an
+ * answer or authority record had to go, or the server said so. reply has passed dns_reply_check(); out has `limit` bytes
+ * ≥ DNS_QUERY_MAX. */
 size_t dns_reply_build(const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint8_t *out, size_t limit);
 
 /* Local answers: dns_build_start, records, dns_build_end. Records that do not fit set `bad` and TC. */

@@ -168,6 +168,10 @@ static void test_replies(void)
 	is_int(count(out, len, 0), 40, "and every record");
 	is_int(count(out, len, 2), 1, "without the OPT that it did not ask for");
 	ok(!(out[2] & DNS_TC >> 8), "not truncated");
+	reply[2] |= DNS_TC >> 8;
+	len = dns_reply_build(&client, 0, reply, n, out, sizeof(out));
+	ok(out[2] & DNS_TC >> 8, "unless the server had truncated it");
+	reply[2] &= (uint8_t)~(DNS_TC >> 8);
 
 	len = dns_reply_build(&client, 0, reply, n, out, 512);
 	ok(len <= 512 && out[2] & DNS_TC >> 8, "512 bytes are too few for 40 records: truncated");
