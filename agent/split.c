@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_LABELS 34
+#define LABELS_V4 6
+#define LABELS_V6 34
 
 static const struct dns_name arpa4 = { 14, "\7in-addr\4arpa" }, arpa6 = { 10, "\3ip6\4arpa" };
 static const struct dns_name localhost = { 11, "\11localhost" }, invalid = { 9, "\7invalid" };
@@ -53,6 +54,20 @@ int split_reverse(const struct dns_name *n, struct prefix *ret)
 	return 0;
 }
 
+/* The prefix that n, or else the longest tail of it that is one, stands for: below an address, too, names are its zone's
+ * (RFC 2317). False outside of the reverse zones. */
+static bool reverse_tail(const struct dns_name *n, struct prefix *ret)
+{
+	unsigned labels = dns_name_labels(n), max = dns_name_within(n, &arpa6) ? LABELS_V6 : LABELS_V4;
+	unsigned skip = labels > max ? labels - max : 0;
+
+	if (!dns_name_within(n, &arpa4) && !dns_name_within(n, &arpa6))
+		return false;
+	for (struct dns_name tail = dns_name_parent(n, skip); split_reverse(&tail, ret); tail = dns_name_parent(&tail, 1))
+		;
+	return true;
+}
+
 /* The reverse zone around n that lies inside of `net`: its labels rounded up to whole bytes or nibbles. */
 static struct dns_name reverse_zone(const struct dns_name *n, const struct prefix *net)
 {
@@ -87,7 +102,7 @@ enum split_kind split_name(const struct config *c, const struct dns_name *n, str
 		*ret_zone = invalid;
 		return SPLIT_INVALID;
 	}
-	if (!split_reverse(n, &p) && (in_networks(&c->pods, n, &p, ret_zone) || in_networks(&c->services, n, &p, ret_zone)))
+	if (reverse_tail(n, &p) && (in_networks(&c->pods, n, &p, ret_zone) || in_networks(&c->services, n, &p, ret_zone)))
 		return SPLIT_CLUSTER;
 	return SPLIT_EXTERNAL;
 }
