@@ -83,13 +83,13 @@ ifeq ($(SYSTEM),Linux)
 PROGRAMS += $(B)/agent/agent $(B)/agent.tar
 endif
 
-.PHONY: all check unit asan fuzz bench lint cover netns e2e install uninstall dist clean help debs tests
+.PHONY: all check unit scenario asan fuzz bench lint cover netns e2e install uninstall dist clean help debs tests
 .SECONDARY:
 
 all: $(PROGRAMS)
 
 help:
-	@echo "make [all|check|asan|fuzz|lint|bench|netns|e2e|cover|install|uninstall|dist|clean]  BUILD=release|debug|asan|fuzz|cover V=1 WERROR=1"
+	@echo "make [all|check|scenario|asan|fuzz|lint|bench|netns|e2e|cover|install|uninstall|dist|clean]  BUILD=release|debug|asan|fuzz|cover V=1 WERROR=1"
 
 debs: # what apt has to install to build this
 	@echo $(DEB_TOOLS) $(DEBS)
@@ -160,7 +160,14 @@ PROVE_FLAGS ?= -q
 unit: all $(TESTS)
 	$(Q)BUILD_DIR="$(abspath $(B))" $(PROVE) -e '' $(PROVE_FLAGS) -j2 $(TESTS) $(wildcard tests/unit/*.t)
 
-check: unit replay lint
+check: unit replay scenario lint
+
+# The agent's DNS on a fake clock, its upstreams lines of a text. tests/scenario/transport.c takes the place of net/linux/upstream.
+PLAY := $(B)/scenario/play
+$(PLAY): $(call obj,$(wildcard tests/scenario/*.c)) $(DEPS_agent)
+	$(call link,$(filter %.o,$^) $(L_agent))
+scenario: $(PLAY)
+	$(Q)$(PROVE) -e $(PLAY) $(PROVE_FLAGS) $(wildcard tests/scenario/*.t)
 
 # Every corpus file through its parser, without libFuzzer.
 replay: $(REPLAY_BIN)
@@ -184,7 +191,7 @@ fuzz:
 	$(Q)tests/fuzz/run $(O)/fuzz/fuzz/fuzz $(FUZZ_SECONDS)
 
 asan:
-	$(Q)$(MAKE) --no-print-directory BUILD=asan unit replay
+	$(Q)$(MAKE) --no-print-directory BUILD=asan unit replay scenario
 
 lint:
 	$(Q)tools/lint
