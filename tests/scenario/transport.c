@@ -10,6 +10,7 @@
 #include "tests/scenario/text.h"
 
 #define SERVERS_MAX 16
+#define ZONES_MAX 16
 
 struct upstream {
 	struct loop *loop;
@@ -23,7 +24,8 @@ struct upstream {
 
 struct transport {
 	struct upstream *servers[SERVERS_MAX];
-	struct dns_name zones[3];			/* the cluster's: domain, pods, services */
+	struct dns_name zones[ZONES_MAX];		/* the cluster's: domain, pods, services, and CoreDNS's own */
+	size_t zone_count;
 	struct hostport cluster_dns;
 	uint16_t next_id;
 	char breach[DNS_TEXT_MAX + 64];
@@ -111,7 +113,7 @@ static void flight_check(const struct upstream_flight *f)
 	const struct hostport *server = &f->server->server, *dns = &now_playing->cluster_dns;
 	bool to_cluster = !addr_cmp(&server->addr, &dns->addr) && server->port == dns->port, inside = false;
 
-	for (size_t i = 0; i < ARRAY_SIZE(now_playing->zones); i++)
+	for (size_t i = 0; i < now_playing->zone_count; i++)
 		inside |= dns_name_within(&f->query.name, &now_playing->zones[i]);
 	if (inside && !to_cluster)
 		breach("of the cluster is asked outside", &f->query);
@@ -201,6 +203,7 @@ struct transport *transport_start(const struct dns_name *cluster_domain, const s
 	t->zones[0] = *cluster_domain;
 	t->cluster_dns = *cluster_dns;
 	t->next_id = 0x4242;
+	t->zone_count = 3;
 	if (dns_name_parse("42.10.in-addr.arpa", &t->zones[1]) || dns_name_parse("43.10.in-addr.arpa", &t->zones[2]))
 		abort();
 	return t;
@@ -209,6 +212,12 @@ struct transport *transport_start(const struct dns_name *cluster_domain, const s
 void transport_stop(void)
 {
 	free(steal(&now_playing));
+}
+
+void transport_zone(const struct dns_name *zone)
+{
+	if (now_playing->zone_count < ZONES_MAX)
+		now_playing->zones[now_playing->zone_count++] = *zone;
 }
 
 const char *transport_breach(void)
@@ -253,13 +262,4 @@ struct upstream_flight *upstream_flight_named(struct upstream *u)
 		if (f->seen)
 			named = f;
 	return named ? named : upstream_flight_next(u);
-}
-
-unsigned upstream_unseen(const struct upstream *u)
-{
-	unsigned n = 0;
-
-	for (const struct upstream_flight *f = u->flights; f; f = f->next)
-		n += !f->seen;
-	return n;
 }

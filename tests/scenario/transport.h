@@ -26,9 +26,10 @@ struct upstream_flight {
 
 struct transport;
 
-/* One world at a time. serve: answers a question in TRANSPORT_SERVE. */
+/* One world at a time. */
 struct transport *transport_start(const struct dns_name *cluster_domain, const struct hostport *cluster_dns);
 void transport_stop(void);
+void transport_zone(const struct dns_name *zone);	/* is the cluster's, too */
 struct upstream *transport_find(const struct hostport *server);
 const char *transport_breach(void);		/* NULL: none */
 
@@ -36,7 +37,6 @@ void upstream_mode(struct upstream *u, enum transport_mode mode, char **words, s
 /* The oldest question that no scenario's line has named (seen false), or the last that one has; NULL. */
 struct upstream_flight *upstream_flight_next(struct upstream *u);
 struct upstream_flight *upstream_flight_named(struct upstream *u);
-unsigned upstream_unseen(const struct upstream *u);
 /* Ends a flight: an answer (checked as the real one does) or a failure. */
 void flight_answer(struct upstream_flight *f, const uint8_t *msg, size_t n);
 void flight_fail(struct upstream_flight *f, int code);

@@ -9,6 +9,7 @@
 #include "agent/cluster.h"
 #include "agent/dns.h"
 #include "agent/upstreams.h"
+#include "agent/zone.h"
 #include "base/mem.h"
 #include "net/sock.h"
 #include "tests/scenario/text.h"
@@ -174,13 +175,16 @@ static uint16_t free_port(void)
 	return fd >= 0 && !sock_local(fd, &at) ? at.port : 0;
 }
 
+struct hostport world_upstream(unsigned n)
+{
+	return (struct hostport){ { AF_INET, { 192, 0, 2, (uint8_t)n } }, 53 };
+}
+
 int world_open(struct world *w, const char *settings, struct err *err)
 {
 	autofree char *text = xasprintf("{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16\",\"service_cidr\":\"10.43.0.0/16\","
 					"\"dns\":\"10.43.0.10\",\"listen\":\"127.0.0.1:%u\"%s}", free_port(), settings);
-	static const struct hostport servers[] = {
-		{ { AF_INET, { 192, 0, 2, 1 } }, 53 }, { { AF_INET, { 192, 0, 2, 2 } }, 53 },
-	};
+	struct hostport servers[] = { world_upstream(1), world_upstream(2) };
 	int r;
 
 	*w = (struct world){ .a = { .loop = loop_new(LOOP_DEFAULT), .nodes = NODES_INIT } };
@@ -191,6 +195,8 @@ int world_open(struct world *w, const char *settings, struct err *err)
 		r = upstreams_start(&w->a, err);
 	if (!r)
 		r = cluster_start(&w->a, err);
+	if (!r)
+		r = zone_start(&w->a, err);
 	if (!r)
 		r = dns_start(&w->a, err);
 	if (!r)
@@ -207,6 +213,7 @@ void world_close(struct world *w)
 		free(c);
 	}
 	dns_stop(&w->a);
+	zone_stop(&w->a);
 	cluster_stop(&w->a);
 	upstreams_stop(&w->a);
 	transport_stop();

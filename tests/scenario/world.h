@@ -40,6 +40,9 @@ void world_close(struct world *w);
 void world_settle(struct world *w);
 void world_advance(struct world *w, uint64_t ms);
 
+/* Upstream n: 192.0.2.n. */
+struct hostport world_upstream(unsigned n);
+
 struct client *world_client(struct world *w, bool tcp);
 /* Sends msg from c; q is what an answer is matched and checked with. */
 void world_ask(struct world *w, struct client *c, unsigned number, const struct dns_query *q, const void *msg, size_t n);
