@@ -175,13 +175,16 @@ replay: $(REPLAY_BIN)
 		"$$f" tests/fuzz/corpus/$$n/* && echo "ok - corpus of $$n" || { echo "not ok - corpus of $$n"; exit 1; }; done
 
 L_fuzz = $(if $(findstring fuzz_agent_,$(1)),$(L_agent),$(if $(findstring fuzz_boot_,$(1)),$(L_boot),$(L_net)))
-D_fuzz = $(DEPS_boot) $(if $(filter Linux,$(SYSTEM)),$(DEPS_agent))
+# The whole DNS side is fuzzed in the scenarios' world.
+WORLD := $(call obj,$(addprefix tests/scenario/,world.c transport.c text.c))
+X_fuzz = $(if $(findstring fuzz_agent_dns,$(1)),$(WORLD))
+D_fuzz = $(WORLD) $(DEPS_boot) $(if $(filter Linux,$(SYSTEM)),$(DEPS_agent))
 $(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(D_fuzz)
-	$(call link,$< $(B)/tests/fuzz/replay.o $(call L_fuzz,$@))
+	$(call link,$< $(B)/tests/fuzz/replay.o $(call X_fuzz,$@) $(call L_fuzz,$@))
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(D_fuzz)
 	$(say) LD $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(call L_fuzz,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(call X_fuzz,$@) $(call L_fuzz,$@)
 
 fuzz-bins: $(FUZZ_BIN)
 # 60 s shared by all targets, from the committed corpus; findings end in build/

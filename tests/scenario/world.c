@@ -68,34 +68,47 @@ void world_ask(struct world *w, struct client *c, unsigned number, const struct 
 		snprintf(w->broken, sizeof(w->broken), "question %u cannot be sent", number);
 }
 
-static bool question_is(const struct dns_query *q, const uint8_t *p, size_t n)
+/* Does msg repeat the question of q? An answer without one is for a message that had none, or, if nothing else, for any. */
+static bool question_is(const struct dns_query *q, const uint8_t *msg, size_t n, bool any)
 {
-	return n >= q->name.len + 2u && memcmp(p, q->name.b, q->name.len) == 0 &&
-	       (p[q->name.len] << 8 | p[q->name.len + 1]) == q->type;
+	size_t len = q->name.len;
+	const uint8_t *p = msg + DNS_HEADER;
+
+	if (n <= DNS_HEADER || !msg[5])
+		return !len || any;
+	return n >= DNS_HEADER + len + 2 && memcmp(p, q->name.b, len) == 0 && (p[len] << 8 | p[len + 1]) == q->type;
+}
+
+static struct question *question_find(struct world *w, const struct client *c, const uint8_t *msg, size_t n)
+{
+	for (size_t i = 0; n >= 2 && i < 2 * w->n; i++) {
+		struct question *q = &w->questions[i % w->n];
+
+		if (q->client == c && !q->answer && q->query.id == (msg[0] << 8 | msg[1]) &&
+		    question_is(&q->query, msg, n, i >= w->n))
+			return q;
+	}
+	return NULL;
 }
 
 static void answer_take(struct world *w, const struct client *c, const uint8_t *msg, size_t n)
 {
-	for (size_t i = 0; n >= 2 && i < w->n; i++) {
-		struct question *q = &w->questions[i];
+	struct question *q = question_find(w, c, msg, n);
 
-		if (q->client != c || q->answer || q->query.id != (msg[0] << 8 | msg[1]))
-			continue;
-		if (n > DNS_HEADER && !question_is(&q->query, msg + DNS_HEADER, n - DNS_HEADER))
-			continue;
-		q->answer = xmemdup(msg, n);
-		q->len = n;
-		if (!c->tcp && n > dns_client_size(&q->query))
-			snprintf(w->broken, sizeof(w->broken), "answer %u of %zu bytes is too long", q->number, n);
+	if (!q) {
+		snprintf(w->broken, sizeof(w->broken), "an answer that nobody waits for");
 		return;
 	}
-	snprintf(w->broken, sizeof(w->broken), "an answer that nobody waits for");
+	q->answer = xmemdup(msg, n);
+	q->len = n;
+	if (!c->tcp && n > dns_client_size(&q->query))
+		snprintf(w->broken, sizeof(w->broken), "answer %u of %zu bytes is too long", q->number, n);
 }
 
 static bool client_read(struct world *w, struct client *c)
 {
 	static uint8_t msg[DNS_MSG_MAX];
-	ssize_t n = c->fd >= 0 ? recv(c->fd, msg, sizeof(msg), MSG_DONTWAIT) : -1;
+	ssize_t n = c->fd >= 0 && !c->deaf ? recv(c->fd, msg, sizeof(msg), MSG_DONTWAIT) : -1;
 
 	if (n <= 0)
 		return false;
@@ -167,12 +180,21 @@ void world_advance(struct world *w, uint64_t ms)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
+/* Free for both protocols, by the look of it. */
 static uint16_t free_port(void)
 {
 	struct hostport at = { .addr = { .family = AF_INET, .b = { 127, 0, 0, 1 } } };
-	autoclose int fd = sock_tcp_listen(&at, NULL);
 
-	return fd >= 0 && !sock_local(fd, &at) ? at.port : 0;
+	for (int i = 0; i < 100; i++) {
+		autoclose int tcp = -1, udp = -1;
+
+		at.port = 0;
+		tcp = sock_tcp_listen(&at, NULL);
+		udp = tcp >= 0 && !sock_local(tcp, &at) ? sock_udp_bind(&at, NULL) : -1;
+		if (udp >= 0)
+			return at.port;
+	}
+	return 0;
 }
 
 struct hostport world_upstream(unsigned n)

@@ -13,6 +13,7 @@ struct client {
 	struct client *next;
 	int fd;
 	bool tcp;
+	bool deaf;			/* does not read */
 	struct buf in;			/* TCP: what has come of a message */
 };
 
