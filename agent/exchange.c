@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/exchange.h"
 
+#include <errno.h>
+
 #include "agent/answer.h"
 #include "agent/cache.h"
 #include "agent/cluster.h"
@@ -136,6 +138,8 @@ static void on_reply(struct upstream_query *q, int code, unsigned rcode, const u
 		hold(x, rcode, reply, len);
 	else if (x->cluster)
 		cluster_doubt(x->dns->agent->cluster);
+	else if (code != -EBADMSG)
+		upstreams_failed(x->dns->agent->upstreams, x->servers[q - x->ask]);
 	x->failed++;
 	if (x->asked < x->server_count)
 		ask_next(x);
@@ -147,12 +151,21 @@ static void on_reply(struct upstream_query *q, int code, unsigned rcode, const u
 		exchange_give_up(x);
 }
 
+/* Those that were asked have had their time. */
+static void silence_note(struct exchange *x)
+{
+	if (x->cluster)
+		cluster_doubt(x->dns->agent->cluster);
+	for (size_t i = 0; !x->cluster && i < x->asked; i++)
+		if (x->ask[i].flight)
+			upstreams_failed(x->dns->agent->upstreams, x->servers[i]);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct exchange *x = container_of(t, struct exchange, timer);
 
-	if (x->cluster)
-		cluster_doubt(x->dns->agent->cluster);
+	silence_note(x);
 	if (loop_now(x->dns->agent->loop) >= x->deadline_ns) {
 		x->failing |= x->failed < x->asked;
 		exchange_give_up(x);

@@ -131,7 +131,7 @@ static void test_others(const char *path)
 	put(path, "nameserver 127.0.0.99\n");
 	turn_ms(&a, 500);
 	ok(is_ours(path), "another writer's text is pointed at us");
-	is_str(addr_format(&upstream_server(a.upstreams->v[0])->addr, (char[ADDR_STRLEN]){ 0 }), "127.0.0.99", "its server is the upstream");
+	is_str(addr_format(&upstream_server(a.upstreams->v[0]->channel)->addr, (char[ADDR_STRLEN]){ 0 }), "127.0.0.99", "its server is the upstream");
 	edited = text_of(path);
 	now = xasprintf("%s# mine\n", edited);
 	put(path, now);
