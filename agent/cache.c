@@ -29,6 +29,7 @@ struct entry {
 	struct entry *chain;			/* in its bucket */
 	struct entry *newer, *older;		/* by use */
 	uint64_t hash, stored_ns, expires_ns;
+	uint64_t failing_ns;			/* until then it is said stale, without asking */
 	enum kind kind;
 	uint16_t bits, rcode, len, records, key_len;
 	uint8_t data[];				/* the reply, then uint16_t[records]: offsets of TTLs */
@@ -166,13 +167,20 @@ static struct entry *entry_find(const struct cache *c, const struct key *k)
 	return e;
 }
 
+static void entry_drop(struct cache *c, const struct key *k)
+{
+	struct entry *e = entry_find(c, k);
+
+	if (e)
+		entry_free(c, e);
+}
+
 /* Takes e over, in place of what has its key; what was used least makes room. */
 static void entry_add(struct cache *c, const struct key *k, struct entry *e)
 {
-	struct entry *old = entry_find(c, k), **bucket = bucket_of(c, k->hash);
+	struct entry **bucket = bucket_of(c, k->hash);
 
-	if (old)
-		entry_free(c, old);
+	entry_drop(c, k);
 	e->hash = k->hash;
 	e->bits = k->bits;
 	e->key_len = (uint16_t)k->len;
@@ -269,6 +277,12 @@ static bool type_is_meta(uint16_t type)
 	return type == 0 || type == DNS_OPT || (type >= 128 && type < DNS_ANY);
 }
 
+/* Data, fresh or stale. */
+static bool is_sayable(const struct entry *e, uint64_t now_ns)
+{
+	return e->kind == POSITIVE && now_ns < e->expires_ns + CACHE_STALE_MAX * NS_PER_S;
+}
+
 bool cache_put(struct cache *c, const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint64_t now_ns)
 {
 	struct key k = key_of(c, q);
@@ -283,8 +297,10 @@ bool cache_put(struct cache *c, const struct dns_query *q, unsigned rcode, const
 		return false;
 	negative = rcode == DNS_NXDOMAIN || !v.data;
 	ttl = worth_ttl(&v, negative);
-	if (!ttl)
+	if (!ttl) {
+		entry_drop(c, &k);
 		return false;
+	}
 	e = entry_new(negative ? NEGATIVE : POSITIVE, rcode, now_ns, ttl, v.len, v.records);
 	memcpy(e->data, reply, v.len);
 	memcpy(e->data + v.len, v.ttl_at, v.records * sizeof(*v.ttl_at));
@@ -298,10 +314,14 @@ bool cache_put(struct cache *c, const struct dns_query *q, unsigned rcode, const
 void cache_put_failure(struct cache *c, const struct dns_query *q, unsigned rcode, uint64_t now_ns)
 {
 	struct key k = key_of(c, q);
-	struct entry *e;
+	struct entry *e = entry_find(c, &k);
 
 	if (type_is_meta(q->type))
 		return;
+	if (e && is_sayable(e, now_ns)) {
+		e->failing_ns = now_ns + CACHE_STALE_TTL * NS_PER_S;
+		return;
+	}
 	e = entry_new(FAILURE, rcode, now_ns, CACHE_FAILURE_TTL, DNS_HEADER + k.len, 0);
 	put16(e->data + 2, DNS_QR | DNS_RA | (q->flags & (DNS_RD | DNS_CD)));
 	put16(e->data + 4, 1);
@@ -310,8 +330,8 @@ void cache_put_failure(struct cache *c, const struct dns_query *q, unsigned rcod
 
 /* ---- serving ----------------------------------------------------------------------------------------------------- */
 
-/* Counts the TTLs of those records down that are in out. */
-static void ttls_age(const struct entry *e, const struct dns_query *q, uint64_t age, uint8_t *out)
+/* Sets the TTLs of those records that are in out: counted down by age, or to that of stale ones. */
+static void ttls_set(const struct entry *e, const struct dns_query *q, bool stale, uint64_t age, uint8_t *out)
 {
 	unsigned kept = (out[6] << 8 | out[7]) + (out[8] << 8 | out[9]) + (out[10] << 8 | out[11]) - q->edns.present;
 
@@ -321,34 +341,49 @@ static void ttls_age(const struct entry *e, const struct dns_query *q, uint64_t 
 
 		memcpy(&at, e->data + e->len + i * sizeof(at), sizeof(at));
 		ttl = ttl_sane(u32_at(out + at));
-		ttl = ttl > age ? ttl - (uint32_t)age : 0;
+		ttl = stale ? CACHE_STALE_TTL : ttl > age ? ttl - (uint32_t)age : 0;
 		put16(out + at, ttl >> 16);
 		put16(out + at + 2, ttl & 0xffff);
 	}
+}
+
+static size_t entry_serve(struct cache *c, struct entry *e, const struct dns_query *q, uint64_t now_ns, uint8_t *out, size_t limit)
+{
+	bool stale = now_ns >= e->expires_ns;
+	size_t n;
+
+	c->stats.hits++;
+	c->stats.negative_hits += e->kind == NEGATIVE;
+	c->stats.failure_hits += e->kind == FAILURE;
+	c->stats.stale_hits += stale;
+	use_unlink(c, e);
+	use_link(c, e);
+	n = dns_reply_build(q, e->rcode, e->data, e->len, out, limit - (stale ? DNS_EDE_LEN : 0));
+	ttls_set(e, q, stale, now_ns > e->stored_ns ? (now_ns - e->stored_ns) / NS_PER_S : 0, out);
+	return stale && q->edns.present ? dns_ede_put(out, n, DNS_EDE_STALE) : n;
 }
 
 size_t cache_serve(struct cache *c, const struct dns_query *q, uint64_t now_ns, uint8_t *out, size_t limit)
 {
 	struct key k = key_of(c, q);
 	struct entry *e = entry_find(c, &k);
-	size_t n;
 
-	if (e && now_ns >= e->expires_ns) {
+	if (e && now_ns >= e->expires_ns && !is_sayable(e, now_ns)) {
 		entry_free(c, e);
 		e = NULL;
 	}
-	if (!e) {
-		c->stats.misses++;
-		return 0;
-	}
-	c->stats.hits++;
-	c->stats.negative_hits += e->kind == NEGATIVE;
-	c->stats.failure_hits += e->kind == FAILURE;
-	use_unlink(c, e);
-	use_link(c, e);
-	n = dns_reply_build(q, e->rcode, e->data, e->len, out, limit);
-	ttls_age(e, q, now_ns > e->stored_ns ? (now_ns - e->stored_ns) / NS_PER_S : 0, out);
-	return n;
+	if (e && now_ns < MAX(e->expires_ns, e->failing_ns))
+		return entry_serve(c, e, q, now_ns, out, limit);
+	c->stats.misses++;
+	return 0;
+}
+
+size_t cache_serve_stale(struct cache *c, const struct dns_query *q, uint64_t now_ns, uint8_t *out, size_t limit)
+{
+	struct key k = key_of(c, q);
+	struct entry *e = entry_find(c, &k);
+
+	return e && is_sayable(e, now_ns) ? entry_serve(c, e, q, now_ns, out, limit) : 0;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,8 @@
  * least TTL of its records, at most CACHE_TTL_MAX; without data (RFC 2308) for the least of these and the SOA's MINIMUM,
  * at most CACHE_NEGATIVE_MAX, and not at all without SOA; a failure for CACHE_FAILURE_TTL (RFC 9520). Truncated answers,
  * other rcodes, meta types and what is over the limits are not kept. OPT is hop by hop and never stored, nor is AA, as
- * we are no authority. The least recently used entry leaves first. The seed keeps the table's order from being guessed. */
+ * we are no authority. Data stays for CACHE_STALE_MAX longer, to be said when nobody can say better (RFC 8767). The least
+ * recently used entry leaves first. The seed keeps the table's order from being guessed. */
 #pragma once
 
 #include "net/dnswire.h"
@@ -13,6 +14,8 @@
 #define CACHE_TTL_MAX 3600u		/* seconds */
 #define CACHE_NEGATIVE_MAX 300u
 #define CACHE_FAILURE_TTL 5u
+#define CACHE_STALE_MAX 3600u
+#define CACHE_STALE_TTL 30u		/* said of stale data, and until it is asked again */
 #define CACHE_REPLY_MAX 16384
 #define CACHE_RECORDS_MAX 512
 #define CACHE_SEED 16
@@ -20,8 +23,8 @@
 struct cache;
 
 struct cache_stats {
-	uint64_t hits, misses;			/* hits: all, with those of the next two kinds */
-	uint64_t negative_hits, failure_hits;
+	uint64_t hits, misses;			/* hits: all, with those of the next kinds */
+	uint64_t negative_hits, failure_hits, stale_hits;
 	uint64_t evictions;			/* before their time, for room */
 	size_t entries, bytes;
 };
@@ -33,9 +36,11 @@ const struct cache_stats *cache_stats(const struct cache *c);
 
 /* The answer for q, TTLs counted down; its length, or 0 when there is none. out and limit as for dns_reply_build(). */
 size_t cache_serve(struct cache *c, const struct dns_query *q, uint64_t now_ns, uint8_t *out, size_t limit);
+/* The same of data whose time is over, with an Extended DNS Error; 0 when there is none. */
+size_t cache_serve_stale(struct cache *c, const struct dns_query *q, uint64_t now_ns, uint8_t *out, size_t limit);
 /* Keeps reply, which passed dns_reply_check() for q and rcode; false when it is none to keep. Replaces what is there. */
 bool cache_put(struct cache *c, const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint64_t now_ns);
-/* No server could answer q: rcode is SERVFAIL, or what they said instead. */
+/* No server could answer q: rcode is SERVFAIL, or what they said instead. Where there is stale data it is said for a while. */
 void cache_put_failure(struct cache *c, const struct dns_query *q, unsigned rcode, uint64_t now_ns);
 
 /* Would one answer do for both? Then their hashes are equal, too. */

@@ -295,6 +295,7 @@ static json *cache_json(const struct cache_stats *s)
 	json_set_int(o, "hits", (int64_t)s->hits);
 	json_set_int(o, "negative_hits", (int64_t)s->negative_hits);
 	json_set_int(o, "failure_hits", (int64_t)s->failure_hits);
+	json_set_int(o, "stale_hits", (int64_t)s->stale_hits);
 	json_set_int(o, "misses", (int64_t)s->misses);
 	json_set_int(o, "entries", (int64_t)s->entries);
 	json_set_int(o, "bytes", (int64_t)s->bytes);

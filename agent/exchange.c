@@ -11,6 +11,7 @@
 
 #define NEXT_MS 1400
 #define DOUBT_MS 1000
+#define STALE_MS 1800
 #define EXTERNAL_MS 4400
 #define CLUSTER_MS 3000
 
@@ -60,14 +61,23 @@ void exchange_free(struct exchange *x)
 
 void exchange_conn_gone(struct exchange *x, const struct dnstcp_conn *conn)
 {
+	bool dropped = false;
+
 	for (struct asker **at = &x->askers; *at;) {
-		if ((*at)->peer.conn == conn)
-			asker_drop(x, at);
-		else
+		if ((*at)->peer.conn != conn) {
 			at = &(*at)->next;
+			continue;
+		}
+		asker_drop(x, at);
+		dropped = true;
 	}
-	if (!x->askers)
+	if (dropped && !x->askers)
 		exchange_free(x);
+}
+
+static uint64_t now_ns(const struct exchange *x)
+{
+	return loop_now(x->dns->agent->loop);
 }
 
 static void exchange_answer(struct exchange *x, unsigned rcode, const uint8_t *reply, size_t len)
@@ -96,11 +106,40 @@ static void exchange_fail(struct exchange *x)
 	exchange_free(x);
 }
 
+/* In dns->out; 0: nothing is known. */
+static size_t stale_build(struct exchange *x, const struct asker *a)
+{
+	size_t limit = dns_peer_limit(&a->peer, &a->query), n;
+	autofree uint8_t *reply = NULL;
+
+	if (!a->head)
+		return cache_serve_stale(x->dns->cache, &a->query, now_ns(x), x->dns->out, limit);
+	reply = xcalloc(1, DNS_MSG_MAX);
+	n = cache_serve_stale(x->dns->cache, &x->query, now_ns(x), reply, DNS_MSG_MAX);
+	return n ? answer_chase(&a->query, a->head, a->head_len, DNS_NOERROR, reply, n, x->dns->out, limit) : 0;
+}
+
+/* Says what was known until not long ago to those who wait, who then wait no more; the question stays under way. */
+static void stale_say(struct exchange *x)
+{
+	size_t n;
+
+	while (x->askers && (n = stale_build(x, x->askers)) > 0) {
+		dns_send(x->dns, &x->askers->peer, x->dns->out, n);
+		asker_drop(x, &x->askers);
+	}
+}
+
 void exchange_give_up(struct exchange *x)
 {
 	if (!x->cluster && x->failing)
-		cache_put_failure(x->dns->cache, &x->query, x->held ? x->held_rcode : DNS_SERVFAIL,
-				  loop_now(x->dns->agent->loop));
+		cache_put_failure(x->dns->cache, &x->query, x->held ? x->held_rcode : DNS_SERVFAIL, now_ns(x));
+	if (!x->cluster)
+		stale_say(x);
+	if (!x->askers) {
+		exchange_free(x);
+		return;
+	}
 	if (!x->cluster && x->held) {
 		exchange_answer(x, x->held_rcode, x->held, x->held_len);
 		return;
@@ -128,7 +167,7 @@ static void on_reply(struct upstream_query *q, int code, unsigned rcode, const u
 	if (!failed) {
 		if (!x->cluster) {
 			upstreams_answered(x->dns->agent->upstreams, x->servers[q - x->ask]);
-			(void)cache_put(x->dns->cache, &x->query, rcode, reply, len, loop_now(x->dns->agent->loop));
+			(void)cache_put(x->dns->cache, &x->query, rcode, reply, len, now_ns(x));
 		}
 		exchange_answer(x, rcode, reply, len);
 		return;
@@ -161,28 +200,47 @@ static void silence_note(struct exchange *x)
 			upstreams_failed(x->dns->agent->upstreams, x->servers[i]);
 }
 
+/* Is there something to do before the end, when the turn comes? */
+static bool has_turn(const struct exchange *x)
+{
+	return x->cluster || x->asked < x->server_count;
+}
+
+static void on_timer(struct timer *t);
+
+/* Wakes at what comes first: the next server's turn, the time for stale data, or the end. */
+static void timer_set(struct exchange *x)
+{
+	uint64_t now = now_ns(x), at = x->deadline_ns;
+
+	if (has_turn(x))
+		at = MIN(at, x->turn_ns);
+	if (x->stale_ns)
+		at = MIN(at, x->stale_ns);
+	timer_start(x->dns->agent->loop, &x->timer, at > now ? (at - now + 999999) / 1000000 : 0, on_timer);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct exchange *x = container_of(t, struct exchange, timer);
+	uint64_t now = now_ns(x);
 
-	silence_note(x);
-	if (loop_now(x->dns->agent->loop) >= x->deadline_ns) {
+	if (now >= x->deadline_ns) {
+		silence_note(x);
 		x->failing |= x->failed < x->asked;
 		exchange_give_up(x);
-	} else {
-		ask_next(x);
+		return;
 	}
-}
-
-/* Wakes at what comes first: the next server's turn, or the end. */
-static void timer_set(struct exchange *x)
-{
-	uint64_t now = loop_now(x->dns->agent->loop), left = x->deadline_ns > now ? (x->deadline_ns - now) / 1000000 + 1 : 0;
-	uint64_t turn = x->cluster ? DOUBT_MS : NEXT_MS;
-
-	if (x->asked < x->server_count || x->cluster)
-		left = MIN(left, turn);
-	timer_start(x->dns->agent->loop, &x->timer, left, on_timer);
+	if (x->stale_ns && now >= x->stale_ns) {
+		x->stale_ns = 0;
+		stale_say(x);
+	}
+	if (has_turn(x) && now >= x->turn_ns) {
+		silence_note(x);
+		ask_next(x);
+	} else {
+		timer_set(x);
+	}
 }
 
 /* Asks the next server that takes the question; without one, waits for those asked. */
@@ -196,6 +254,7 @@ static void ask_next(struct exchange *x)
 			break;
 		x->failed++;
 	}
+	x->turn_ns = now_ns(x) + (x->cluster ? DOUBT_MS : NEXT_MS) * 1000000ull;
 	if (x->failed == x->asked)
 		exchange_give_up(x);
 	else
@@ -225,6 +284,8 @@ static bool exchange_join(struct dns *d, struct asker *who, const struct dns_que
 		return false;
 	asker_add(x, who);
 	d->stats.coalesced++;
+	if (!x->cluster && !x->stale_ns)
+		stale_say(x);
 	return true;
 }
 
@@ -246,7 +307,8 @@ void exchange_new(struct dns *d, struct asker *who, const struct dns_query *ask,
 	x->cluster = cluster_zone != NULL;
 	if (cluster_zone)
 		x->zone = *cluster_zone;
-	x->deadline_ns = loop_now(d->agent->loop) + (cluster_zone ? CLUSTER_MS : EXTERNAL_MS) * 1000000ull;
+	x->deadline_ns = now_ns(x) + (cluster_zone ? CLUSTER_MS : EXTERNAL_MS) * 1000000ull;
+	x->stale_ns = cluster_zone ? 0 : now_ns(x) + STALE_MS * 1000000ull;
 	x->next = d->exchanges;
 	x->prev = &d->exchanges;
 	if (x->next)

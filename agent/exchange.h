@@ -3,8 +3,8 @@
  *
  * The servers are asked one after another: the next after 1.4 s of silence (the first stays in the race) or at once after
  * a failure (SERVFAIL, REFUSED and NOTIMP count as one); the first real answer wins. Deadlines: 4.4 s for names outside,
- * then SERVFAIL; 3 s for the cluster's, then NXDOMAIN as if it were away. What
- * comes from outside goes to the cache, answers and failures. */
+ * then SERVFAIL; 3 s for the cluster's, then NXDOMAIN as if it were away. What comes from outside goes to the cache, answers
+ * and failures. What the cache knew until not long ago is said after 1.8 s, or instead of a failure (RFC 8767). */
 #pragma once
 
 #include "agent/dns.h"
@@ -27,11 +27,13 @@ struct exchange {
 	struct exchange *chain;			/* dns->asking */
 	uint64_t hash;
 	struct dns_query query;			/* the first asker's */
-	struct asker *askers;			/* owned; at least one */
+	struct asker *askers;			/* owned; none once stale data was said to them */
 	struct dns_name zone;			/* the cluster's: for the negative answer */
 	bool cluster;
 	bool failing;				/* a server was asked, in vain */
 	uint64_t deadline_ns;
+	uint64_t turn_ns;			/* the next server's, or when the cluster is doubted */
+	uint64_t stale_ns;			/* when those who wait get stale data; 0: that was, or never */
 	struct timer timer;
 	struct upstream *servers[EXCHANGE_SERVERS];
 	struct upstream_query ask[EXCHANGE_SERVERS];

@@ -7,6 +7,7 @@
 #include "base/cur.h"
 
 #define OPT_LEN 11
+#define OPTION_EDE 15
 #define OPCODE(flags) ((flags) >> 11 & 15)
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -260,7 +261,6 @@ int dns_walk_next(struct dns_walk *w, struct dns_record *ret, unsigned *section)
 	return 1;
 }
 
-/* OPT: root owner, at most one, in the additional section. The upper rcode bits go to *rcode. */
 int dns_record_target(const struct dns_walk *w, const struct dns_record *r, struct dns_name *ret)
 {
 	struct cur c = cur_init(w->p, w->n);
@@ -270,6 +270,7 @@ int dns_record_target(const struct dns_walk *w, const struct dns_record *r, stru
 	return cur_ok(&c) && c.pos == r->end ? 0 : -EBADMSG;
 }
 
+/* OPT: root owner, at most one, in the additional section. The upper rcode bits go to *rcode. */
 static int opt_read(const struct dns_record *r, unsigned section, struct dns_edns *edns, unsigned *rcode)
 {
 	if (edns->present || section != 2 || r->name.len != 1)
@@ -441,6 +442,14 @@ size_t dns_reply_build(const struct dns_query *q, unsigned rcode, const uint8_t 
 	if (q->edns.present)
 		len += opt_put(out + len, q->edns.dnssec_ok, rcode);
 	return len;
+}
+
+size_t dns_ede_put(uint8_t *msg, size_t n, unsigned code)
+{
+	put16(msg + n - 2, DNS_EDE_LEN);
+	n += put16(msg + n, OPTION_EDE);
+	n += put16(msg + n, 2);
+	return n + put16(msg + n, code);
 }
 
 void dns_build_start(struct dns_build *b, const struct dns_query *q, unsigned rcode, uint8_t *out, size_t max)

@@ -101,6 +101,11 @@ size_t dns_error_build(const struct dns_query *q, unsigned rcode, unsigned flags
  * ≥ DNS_QUERY_MAX. */
 size_t dns_reply_build(const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint8_t *out, size_t limit);
 
+/* Adds an Extended DNS Error (RFC 8914) to a message that ends with our bare OPT, in DNS_EDE_LEN bytes; the new length. */
+#define DNS_EDE_LEN 6
+enum { DNS_EDE_STALE = 3 };
+size_t dns_ede_put(uint8_t *msg, size_t n, unsigned code);
+
 /* Local answers: dns_build_start, records, dns_build_end. Records that do not fit set `bad` and TC. */
 struct dns_build {
 	uint8_t *p;

@@ -23,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (!cache_serve(c, &q, 0, out, sizeof(out)) || cache_serve(c, &q, 999999999, out, 512) > 512)
 				abort();
 		(void)cache_serve(c, &q, 30 * 1000000000ull, out, sizeof(out));
+		if (cache_serve_stale(c, &q, 4000 * 1000000000ull, out, 512) > 512)
+			abort();
 	}
 	cache_free(c);
 	return 0;

@@ -58,3 +58,112 @@ upstream 1 answers noerror @ 60 A 192.0.2.80
 upstreams 3
 query 2 www.example. A
 expect upstream 3 asked www.example. A
+
+# Row 11: stale data (RFC 8767). The option of a whole day we do not have: an hour is what a machine asleep needs.
+
+scenario when every server fails, data is said for an hour after its time: TTL 30 s, with the reason (RFC 8767 section 5, RFC 8914)
+query 1 www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.80
+advance 61s
+query 2 www.example. A edns 1232
+expect upstream 1 asked www.example. A
+upstream 1 refused
+upstream 2 answers servfail
+expect answer 2 noerror ede 3 @ 30 A 192.0.2.80
+query 3 www.example. A
+expect answer 3 noerror !edns @ 30 A 192.0.2.80
+
+scenario then for 30 s without asking, and asked again afterwards (RFC 8767 section 5)
+query 1 www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.80
+advance 61s
+query 2 www.example. A
+upstream 1 answers servfail
+upstream 2 answers servfail
+expect answer 2 noerror @ 30 A 192.0.2.80
+advance 29s
+query 3 www.example. A
+expect answer 3 noerror @ 30 A 192.0.2.80
+expect nothing asked
+advance 2s
+query 4 www.example. A
+expect upstream 1 asked www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.81
+expect answer 4 noerror @ 60 A 192.0.2.81
+
+scenario a client waits 1.8 s for better, and what comes later is kept (RFC 8767 section 5)
+query 1 www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.80
+advance 61s
+query 2 www.example. A
+expect upstream 1 asked www.example. A
+advance 1790ms
+expect no answer 2
+advance 20ms
+expect answer 2 noerror @ 30 A 192.0.2.80
+expect waiting 0
+query 3 www.example. A
+expect answer 3 noerror @ 30 A 192.0.2.80
+expect upstream 2 asked www.example. A
+upstream 2 answers noerror @ 60 A 192.0.2.81
+query 4 www.example. A
+expect answer 4 noerror @ 60 A 192.0.2.81
+
+scenario a connection that goes does not stop the question whose stale answer it had
+query 1 www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.80
+advance 61s
+query 2 www.example. A tcp
+expect upstream 1 asked www.example. A
+advance 1810ms
+expect answer 2 noerror @ 30 A 192.0.2.80
+hang-up 2
+expect upstream 1 asked . NS
+expect upstream 2 asked www.example. A
+upstream 2 answers noerror @ 60 A 192.0.2.81
+query 3 www.example. A
+expect answer 3 noerror @ 60 A 192.0.2.81
+
+scenario after an hour it is gone
+query 1 www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.80
+advance 62m
+query 2 www.example. A
+upstream 1 answers servfail
+upstream 2 answers servfail
+expect answer 2 servfail
+
+scenario an answer replaces what is stale: NXDOMAIN, and one that may not be kept (RFC 8767 section 5)
+query 1 www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.80
+advance 61s
+query 2 www.example. A
+upstream 1 answers noerror @ 0 A 192.0.2.81
+expect answer 2 noerror @ 0 A 192.0.2.81
+query 3 www.example. A
+upstream 1 answers servfail
+upstream 2 answers servfail
+expect answer 3 servfail
+
+scenario absence is not said stale
+query 1 no.example. A
+upstream 1 answers nxdomain / example. 60 SOA 60
+advance 61s
+query 2 no.example. A
+upstream 1 answers servfail
+upstream 2 answers servfail
+expect answer 2 servfail
+
+scenario who asks by an ExternalName gets stale data, too
+namespace shop
+service shop/outside external www.example
+synced
+api connected
+query 1 www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.80
+advance 61s
+query 2 outside.shop. A
+expect upstream 1 asked www.example. A
+upstream 1 refused
+upstream 2 refused
+expect answer 2 noerror @ 5 CNAME www.example., www.example. 30 A 192.0.2.80

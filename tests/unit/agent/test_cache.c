@@ -99,7 +99,7 @@ static void test_lifetimes(void)
 
 		ok(kept == (life > 0) && (life == 0 || served_ttl(c, &q, START + life * S - 1) > 0) &&
 		   served_ttl(c, &q, START + life * S) == -1, "%s (%u s)", rows[i].what, life);
-		is_int((long long)cache_stats(c)->bytes, 0, "... and nothing is left behind");
+		ok(served_ttl(c, &q, START + (life + CACHE_STALE_MAX) * S) == -1 && !cache_stats(c)->bytes, "... and nothing is left behind");
 		cache_free(c);
 	}
 }
@@ -164,12 +164,37 @@ static void test_served(void)
 	asks.name = q.name;
 	n = cache_serve(c, &asks, START + S, out, DNS_HEADER + 17 + 2 * 16 + 1);
 	ok(n && out[2] & (DNS_TC >> 8) && out[7] == 2, "cut to size: two addresses and TC");
+	cache_flush(c);
 	cache_put_failure(c, &q, DNS_REFUSED, START);
 	n = cache_serve(c, &q, START + S, out, sizeof(out));
-	ok(n && (out[3] & 15) == DNS_REFUSED && out[7] == 0, "a failure takes its place");
-	is_int((long long)cache_stats(c)->entries, 1, "and its room");
+	ok(n && (out[3] & 15) == DNS_REFUSED && out[7] == 0, "a failure is kept");
+	is_int((long long)cache_stats(c)->entries, 1, "as one entry");
 	is_int((long long)cache_stats(c)->failure_hits, 1, "is counted");
 	is_int(served_ttl(c, &q, START + CACHE_FAILURE_TTL * S), -1, "and is forgotten after seconds");
+	cache_free(c);
+}
+
+static void test_stale(void)
+{
+	struct cache *c = cache_new(1 << 20, 100, seed);
+	struct dns_query q = query("a.example", DNS_A), asks = q;
+	uint64_t late = START + 61 * S;
+	uint8_t out[4096];
+	size_t n;
+
+	ok(!cache_serve_stale(c, &q, START, out, sizeof(out)), "nothing is known");
+	ok(put(c, &q, &(struct said){ .ttl = { 60 } }) && served_ttl(c, &q, late) == -1, "what was kept is over");
+	asks.edns = (struct dns_edns){ .present = true, .udp_size = 1232 };
+	n = cache_serve_stale(c, &asks, late, out, sizeof(out));
+	ok(n && out[7] == 1 && memcmp(out + n - 8, "\0\6\0\17\0\2\0\3", 8) == 0, "but still there, and said to be stale");
+	ok(cache_serve_stale(c, &asks, late, out, DNS_QUERY_MAX) <= DNS_QUERY_MAX, "within the limit");
+	is_int((long long)cache_stats(c)->stale_hits, 2, "is counted");
+	cache_put_failure(c, &q, DNS_SERVFAIL, late);
+	is_int(served_ttl(c, &q, late + 29 * S), CACHE_STALE_TTL, "after a failure it is said at once");
+	is_int(served_ttl(c, &q, late + 30 * S), -1, "for half a minute");
+	ok(cache_serve_stale(c, &q, START + 60 * S + CACHE_STALE_MAX * S - 1, out, sizeof(out)), "it is there for an hour");
+	ok(!cache_serve_stale(c, &q, START + 60 * S + CACHE_STALE_MAX * S, out, sizeof(out)), "and not longer");
+	ok(!put(c, &q, &(struct said){ .ttl = { -1 } }) && !cache_stats(c)->entries, "an answer that is not kept ends it");
 	cache_free(c);
 }
 
@@ -230,6 +255,7 @@ int main(void)
 	test_lifetimes();
 	test_keys();
 	test_served();
+	test_stale();
 	test_bounds();
 	test_big();
 	return tap_done();
