@@ -31,6 +31,18 @@ size_t dns_peer_limit(const struct dns_peer *peer, const struct dns_query *q)
 	return peer->conn ? DNS_MSG_MAX : dns_client_size(q);
 }
 
+uint16_t *dns_source(struct dns *d, const struct dns_peer *peer)
+{
+	const uint8_t *p = (const uint8_t *)&peer->sa;
+	uint32_t h = 2166136261u;
+
+	if (peer->conn)
+		return NULL;
+	for (socklen_t i = 0; i < peer->len; i++)
+		h = (h ^ p[i]) * 16777619u;
+	return &d->waiting[(h ^ h >> 16) % DNS_SOURCES];
+}
+
 void dns_send(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n)
 {
 	if (peer->conn)
@@ -57,13 +69,20 @@ static bool answer_cached(struct dns *d, const struct dns_peer *peer, const stru
 	return n > 0;
 }
 
+static bool is_overloaded(struct dns *d, const struct dns_peer *peer)
+{
+	const uint16_t *waiting = dns_source(d, peer);
+
+	return d->in_flight >= DNS_IN_FLIGHT_MAX || (waiting && *waiting >= DNS_SOURCE_MAX);
+}
+
 /* Asks `ask` for who, whose head is taken over. */
 static void forward(struct dns *d, struct asker *who, const struct dns_query *ask, const struct dns_name *cluster_zone)
 {
 	struct upstream *order[UPSTREAMS_MAX], *const *servers = order;
 	size_t n;
 
-	if (d->in_flight >= DNS_IN_FLIGHT_MAX) {
+	if (is_overloaded(d, &who->peer)) {
 		d->stats.overload++;
 		dns_send(d, &who->peer, d->out, dns_error_build(&who->query, DNS_SERVFAIL, DNS_RA, d->out));
 		free(steal(&who->head));

@@ -3,7 +3,8 @@
  *
  * A question is answered by ourselves (localhost, the cluster away, nonsense), from what is known of the cluster's names
  * (agent/zone), from the cache of what the original upstreams said, or becomes an exchange with the cluster's DNS or these
- * upstreams. At most DNS_IN_FLIGHT_MAX exchanges at a time: beyond, SERVFAIL at once. */
+ * upstreams. At most DNS_IN_FLIGHT_MAX clients' questions wait at a time, DNS_SOURCE_MAX of one socket: beyond, SERVFAIL at
+ * once. */
 #pragma once
 
 #include <netinet/in.h>
@@ -13,6 +14,8 @@
 #include "net/dnswire.h"
 
 #define DNS_IN_FLIGHT_MAX 4096
+#define DNS_SOURCE_MAX 768	/* of these for one socket of a client: less than an upstream takes at a time */
+#define DNS_SOURCES 1024
 #define DNS_BATCH 32
 #define DNS_LISTENERS 8
 #define DNS_CACHE_BYTES (8u << 20)
@@ -56,6 +59,7 @@ struct dns {
 	struct cache *cache;		/* owned; of the upstreams' answers */
 	struct exchange *exchanges, *asking[DNS_EXCHANGE_BUCKETS];	/* all; by cache_hash() of the question */
 	unsigned in_flight;		/* clients that wait */
+	uint16_t waiting[DNS_SOURCES];	/* of these, by dns_source(); sockets that meet in one place share it */
 	struct dns_stats stats;
 	struct dns_batch *batch;	/* owned; receive buffers */
 	uint8_t out[DNS_MSG_MAX];	/* the answer being built */
@@ -76,4 +80,6 @@ void dns_upstreams_changed(struct dns *d);
 void dns_receive(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n);
 void dns_send(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n);
 size_t dns_peer_limit(const struct dns_peer *peer, const struct dns_query *q);
+/* The place in `waiting` of who asks over UDP; over TCP a connection has its own limit: NULL. */
+uint16_t *dns_source(struct dns *d, const struct dns_peer *peer);
 void dns_conn_gone(struct dns *d, const struct dnstcp_conn *conn);

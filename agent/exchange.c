@@ -15,6 +15,15 @@
 #define EXTERNAL_MS 4400
 #define CLUSTER_MS 3000
 
+static void asker_count(struct dns *d, const struct asker *a, int n)
+{
+	uint16_t *waiting = dns_source(d, &a->peer);
+
+	d->in_flight += (unsigned)n;
+	if (waiting)
+		*waiting = (uint16_t)(*waiting + n);
+}
+
 static void asker_add(struct exchange *x, struct asker *who)
 {
 	struct asker *a = xmemdup(who, sizeof(*who));
@@ -22,7 +31,7 @@ static void asker_add(struct exchange *x, struct asker *who)
 	who->head = NULL;
 	a->next = x->askers;
 	x->askers = a;
-	x->dns->in_flight++;
+	asker_count(x->dns, a, 1);
 }
 
 static void asker_drop(struct exchange *x, struct asker **at)
@@ -30,7 +39,7 @@ static void asker_drop(struct exchange *x, struct asker **at)
 	struct asker *a = *at;
 
 	*at = a->next;
-	x->dns->in_flight--;
+	asker_count(x->dns, a, -1);
 	free(a->head);
 	free(a);
 }
