@@ -69,11 +69,17 @@ static bool answer_cached(struct dns *d, const struct dns_peer *peer, const stru
 	return n > 0;
 }
 
-static bool is_overloaded(struct dns *d, const struct dns_peer *peer)
+/* Too much is under way: SERVFAIL, at once. */
+static bool is_overload(struct dns *d, struct asker *who)
 {
-	const uint16_t *waiting = dns_source(d, peer);
+	const uint16_t *waiting = dns_source(d, &who->peer);
 
-	return d->in_flight >= DNS_IN_FLIGHT_MAX || (waiting && *waiting >= DNS_SOURCE_MAX);
+	if (d->in_flight < DNS_IN_FLIGHT_MAX && (!waiting || *waiting < DNS_SOURCE_MAX))
+		return false;
+	d->stats.overload++;
+	dns_send(d, &who->peer, d->out, dns_error_build(&who->query, DNS_SERVFAIL, DNS_RA, d->out));
+	free(steal(&who->head));
+	return true;
 }
 
 /* Asks `ask` for who, whose head is taken over. */
@@ -82,12 +88,8 @@ static void forward(struct dns *d, struct asker *who, const struct dns_query *as
 	struct upstream *order[UPSTREAMS_MAX], *const *servers = order;
 	size_t n;
 
-	if (is_overloaded(d, &who->peer)) {
-		d->stats.overload++;
-		dns_send(d, &who->peer, d->out, dns_error_build(&who->query, DNS_SERVFAIL, DNS_RA, d->out));
-		free(steal(&who->head));
+	if (is_overload(d, who))
 		return;
-	}
 	if (cluster_zone) {
 		d->stats.cluster++;
 		servers = d->agent->cluster->dns;
@@ -176,6 +178,22 @@ static void dispatch(struct dns *d, const struct dns_peer *peer, const struct dn
 	}
 }
 
+/* Its key is between the client and a server outside: names of ours are none of its. */
+static void dispatch_signed(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, const void *msg, size_t n)
+{
+	struct asker who = { .peer = *peer, .query = *q };
+	struct upstream *order[UPSTREAMS_MAX];
+	struct dns_name zone;
+
+	if (split_name(&d->agent->config, &q->name, &zone) != SPLIT_EXTERNAL || zone_foreign(d->agent->zone, &q->name) ||
+	    zone_short(d->agent->zone, &q->name, &zone)) {
+		answer_local(d, peer, dns_error_build(q, DNS_REFUSED, DNS_RA, d->out));
+	} else if (!is_overload(d, &who)) {
+		d->stats.external++;
+		exchange_new_signed(d, &who, msg, n, order, upstreams_order(d->agent->upstreams, order));
+	}
+}
+
 void dns_receive(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n)
 {
 	struct dns_query q;
@@ -187,6 +205,8 @@ void dns_receive(struct dns *d, const struct dns_peer *peer, const void *msg, si
 		d->stats.dropped++;
 	else if (r > 0)
 		answer_local(d, peer, dns_error_build(&q, (unsigned)r, DNS_RA, d->out));
+	else if (q.is_signed)
+		dispatch_signed(d, peer, &q, msg, n);
 	else
 		dispatch(d, peer, &q);
 }

@@ -2,6 +2,7 @@
 #include "agent/exchange.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "agent/answer.h"
 #include "agent/cache.h"
@@ -65,6 +66,7 @@ void exchange_free(struct exchange *x)
 	while (x->askers)
 		asker_drop(x, &x->askers);
 	free(x->held);
+	free(x->raw);
 	free(x);
 }
 
@@ -89,17 +91,32 @@ static uint64_t now_ns(const struct exchange *x)
 	return loop_now(x->dns->agent->loop);
 }
 
-static void exchange_answer(struct exchange *x, unsigned rcode, const uint8_t *reply, size_t len)
+/* What is signed is passed on but for the id. What is too long has to be fetched over TCP. */
+static size_t signed_build(const struct asker *a, const uint8_t *reply, size_t len, uint8_t *out, size_t limit)
 {
+	if (len > limit)
+		return dns_error_build(&a->query, DNS_NOERROR, DNS_RA | DNS_TC, out);
+	memcpy(out, reply, len);
+	dns_id_set(out, a->query.id);
+	return len;
+}
+
+static size_t answer_build(const struct exchange *x, const struct asker *a, unsigned rcode, const uint8_t *reply, size_t len)
+{
+	size_t limit = dns_peer_limit(&a->peer, &a->query);
 	uint8_t *out = x->dns->out;
 
-	for (struct asker *a = x->askers; a; a = a->next) {
-		size_t limit = dns_peer_limit(&a->peer, &a->query);
-		size_t n = a->head ? answer_chase(&a->query, a->head, a->head_len, rcode, reply, len, out, limit)
-				   : dns_reply_build(&a->query, rcode, reply, len, out, limit);
+	if (x->raw)
+		return signed_build(a, reply, len, out, limit);
+	if (a->head)
+		return answer_chase(&a->query, a->head, a->head_len, rcode, reply, len, out, limit);
+	return dns_reply_build(&a->query, rcode, reply, len, out, limit);
+}
 
-		dns_send(x->dns, &a->peer, out, n);
-	}
+static void exchange_answer(struct exchange *x, unsigned rcode, const uint8_t *reply, size_t len)
+{
+	for (struct asker *a = x->askers; a; a = a->next)
+		dns_send(x->dns, &a->peer, x->dns->out, answer_build(x, a, rcode, reply, len));
 	exchange_free(x);
 }
 
@@ -113,6 +130,12 @@ static void exchange_fail(struct exchange *x)
 			 x->cluster ? answer_away(&a->query, &x->zone, x->dns->agent->cluster->serial, out)
 				    : dns_error_build(&a->query, DNS_SERVFAIL, DNS_RA, out));
 	exchange_free(x);
+}
+
+/* Is what comes of it for the cache? */
+static bool is_kept(const struct exchange *x)
+{
+	return !x->cluster && !x->raw;
 }
 
 /* In dns->out; 0: nothing is known. */
@@ -141,9 +164,9 @@ static void stale_say(struct exchange *x)
 
 void exchange_give_up(struct exchange *x)
 {
-	if (!x->cluster && x->failing)
+	if (is_kept(x) && x->failing)
 		cache_put_failure(x->dns->cache, &x->query, x->held ? x->held_rcode : DNS_SERVFAIL, now_ns(x));
-	if (!x->cluster)
+	if (is_kept(x))
 		stale_say(x);
 	if (!x->askers) {
 		exchange_free(x);
@@ -176,7 +199,8 @@ static void on_reply(struct upstream_query *q, int code, unsigned rcode, const u
 	if (!failed) {
 		if (!x->cluster) {
 			upstreams_answered(x->dns->agent->upstreams, x->servers[q - x->ask]);
-			(void)cache_put(x->dns->cache, &x->query, rcode, reply, len, now_ns(x));
+			if (is_kept(x))
+				(void)cache_put(x->dns->cache, &x->query, rcode, reply, len, now_ns(x));
 		}
 		exchange_answer(x, rcode, reply, len);
 		return;
@@ -259,6 +283,8 @@ static void ask_next(struct exchange *x)
 		size_t i = x->asked++;
 
 		x->ask[i].owner = x;
+		x->ask[i].raw = x->raw;
+		x->ask[i].raw_len = x->raw_len;
 		if (upstream_ask(x->servers[i], &x->ask[i], &x->query, on_reply) == 0)
 			break;
 		x->failed++;
@@ -287,7 +313,7 @@ static bool exchange_join(struct dns *d, struct asker *who, const struct dns_que
 {
 	struct exchange *x = *asking(d, hash);
 
-	while (x && (x->hash != hash || x->cluster != cluster || !cache_is_same(&x->query, q)))
+	while (x && (x->hash != hash || x->cluster != cluster || x->raw || !cache_is_same(&x->query, q)))
 		x = x->chain;
 	if (!x)
 		return false;
@@ -298,6 +324,25 @@ static bool exchange_join(struct dns *d, struct asker *who, const struct dns_que
 	return true;
 }
 
+static struct exchange *exchange_make(struct dns *d, struct asker *who, const struct dns_query *ask, uint64_t hash, unsigned ms)
+{
+	struct exchange *x = xcalloc(1, sizeof(*x));
+
+	x->dns = d;
+	x->query = *ask;
+	x->hash = hash;
+	x->chain = *asking(d, hash);
+	*asking(d, hash) = x;
+	asker_add(x, who);
+	x->deadline_ns = now_ns(x) + ms * 1000000ull;
+	x->next = d->exchanges;
+	x->prev = &d->exchanges;
+	if (x->next)
+		x->next->prev = &x->next;
+	d->exchanges = x;
+	return x;
+}
+
 void exchange_new(struct dns *d, struct asker *who, const struct dns_query *ask, const struct dns_name *cluster_zone,
 		  struct upstream *const *servers, size_t n)
 {
@@ -306,22 +351,21 @@ void exchange_new(struct dns *d, struct asker *who, const struct dns_query *ask,
 
 	if (exchange_join(d, who, ask, cluster_zone != NULL, hash))
 		return;
-	x = xcalloc(1, sizeof(*x));
-	x->dns = d;
-	x->query = *ask;
-	x->hash = hash;
-	x->chain = *asking(d, hash);
-	*asking(d, hash) = x;
-	asker_add(x, who);
+	x = exchange_make(d, who, ask, hash, cluster_zone ? CLUSTER_MS : EXTERNAL_MS);
 	x->cluster = cluster_zone != NULL;
 	if (cluster_zone)
 		x->zone = *cluster_zone;
-	x->deadline_ns = now_ns(x) + (cluster_zone ? CLUSTER_MS : EXTERNAL_MS) * 1000000ull;
-	x->stale_ns = cluster_zone ? 0 : now_ns(x) + STALE_MS * 1000000ull;
-	x->next = d->exchanges;
-	x->prev = &d->exchanges;
-	if (x->next)
-		x->next->prev = &x->next;
-	d->exchanges = x;
+	else
+		x->stale_ns = now_ns(x) + STALE_MS * 1000000ull;
 	exchange_retarget(x, servers, n);
+}
+
+void exchange_new_signed(struct dns *d, struct asker *who, const void *msg, size_t n, struct upstream *const *servers,
+			 size_t count)
+{
+	struct exchange *x = exchange_make(d, who, &who->query, cache_hash(d->cache, &who->query), EXTERNAL_MS);
+
+	x->raw = xmemdup(msg, n);
+	x->raw_len = n;
+	exchange_retarget(x, servers, count);
 }

@@ -27,6 +27,8 @@ struct exchange {
 	struct exchange *chain;			/* dns->asking */
 	uint64_t hash;
 	struct dns_query query;			/* the first asker's */
+	uint8_t *raw;				/* owned; a signed message, sent and answered as it is; or NULL */
+	size_t raw_len;
 	struct asker *askers;			/* owned; none once stale data was said to them */
 	struct dns_name zone;			/* the cluster's: for the negative answer */
 	bool cluster;
@@ -47,6 +49,9 @@ struct exchange {
  * nobody to ask. servers: at most EXCHANGE_SERVERS, borrowed. */
 void exchange_new(struct dns *d, struct asker *who, const struct dns_query *ask, const struct dns_name *cluster_zone,
 		  struct upstream *const *servers, size_t n);
+/* A signed message goes as it is, and so does its answer, which is for this one asker and not kept. */
+void exchange_new_signed(struct dns *d, struct asker *who, const void *msg, size_t n, struct upstream *const *servers,
+			 size_t count);
 void exchange_free(struct exchange *x);		/* without an answer */
 void exchange_conn_gone(struct exchange *x, const struct dnstcp_conn *conn);	/* frees it with its last asker */
 /* Starts over with other servers, same deadline; the old ones are not touched any more. */

@@ -283,8 +283,14 @@ static int opt_read(const struct dns_record *r, unsigned section, struct dns_edn
 	return 0;
 }
 
-/* Walks all records; noted: OPT, TSIG. */
-static int records_read(const void *p, size_t n, struct dns_edns *edns, unsigned *rcode, bool *tsig)
+/* TSIG, or SIG(0), which covers no type (RFC 2931). */
+static bool is_signature(const uint8_t *p, const struct dns_record *r)
+{
+	return r->type == DNS_TSIG || (r->type == DNS_SIG && r->rdata_len >= 2 && u16_at(p + r->rdata) == 0);
+}
+
+/* Walks all records; noted: OPT, and whether the last one is a signature of the message. */
+static int records_read(const void *p, size_t n, struct dns_edns *edns, unsigned *rcode, bool *is_signed)
 {
 	struct dns_record rec;
 	struct dns_walk w;
@@ -293,7 +299,7 @@ static int records_read(const void *p, size_t n, struct dns_edns *edns, unsigned
 
 	while (!r && (r = dns_walk_next(&w, &rec, &section)) > 0) {
 		r = rec.type == DNS_OPT ? opt_read(&rec, section, edns, rcode) : 0;
-		*tsig |= rec.type == DNS_TSIG;
+		*is_signed = section == 2 && is_signature(p, &rec);
 	}
 	return r ? r : w.pos == n ? 0 : -EBADMSG;
 }
@@ -301,7 +307,6 @@ static int records_read(const void *p, size_t n, struct dns_edns *edns, unsigned
 int dns_query_read(const void *p, size_t n, struct dns_query *ret)
 {
 	struct cur c = cur_init(p, n);
-	bool tsig = false;
 	unsigned questions, rcode = 0;
 
 	*ret = (struct dns_query){ 0 };
@@ -320,11 +325,11 @@ int dns_query_read(const void *p, size_t n, struct dns_query *ret)
 		ret->name.len = 0;
 		return DNS_FORMERR;
 	}
-	if (records_read(p, n, &ret->edns, &rcode, &tsig))
+	if (records_read(p, n, &ret->edns, &rcode, &ret->is_signed))
 		return DNS_FORMERR;
 	if (ret->edns.present && ret->edns.version)
 		return DNS_BADVERS;
-	if (ret->type == DNS_AXFR || ret->type == DNS_IXFR || tsig)
+	if (ret->type == DNS_AXFR || ret->type == DNS_IXFR)
 		return DNS_REFUSED;
 	return 0;
 }
@@ -333,7 +338,7 @@ int dns_reply_check(const struct dns_query *q, uint16_t id, const void *p, size_
 {
 	struct cur c = cur_init(p, n);
 	struct dns_query got = { 0 };
-	bool tsig = false;
+	bool is_signed = false;
 
 	*edns = (struct dns_edns){ 0 };
 	got.id = cur_u16(&c);
@@ -345,7 +350,7 @@ int dns_reply_check(const struct dns_query *q, uint16_t id, const void *p, size_
 		return -EBADMSG;
 	if (!dns_name_eq(&got.name, &q->name) || got.type != q->type || got.class != q->class)
 		return -EBADMSG;
-	return records_read(p, n, edns, rcode, &tsig);
+	return records_read(p, n, edns, rcode, &is_signed);
 }
 
 /* ---- building ---------------------------------------------------------------------------------------------------- */
@@ -391,6 +396,11 @@ static size_t question_put(uint8_t *o, const struct dns_query *q)
 	put16(o + q->name.len, q->type);
 	put16(o + q->name.len + 2, q->class);
 	return q->name.len + 4u;
+}
+
+void dns_id_set(uint8_t *msg, uint16_t id)
+{
+	put16(msg, id);
 }
 
 size_t dns_query_build(const struct dns_query *q, uint16_t id, bool edns, uint8_t out[static DNS_QUERY_MAX])

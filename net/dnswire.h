@@ -21,7 +21,7 @@
 #define DNS_UDP_SIZE 1232	/* what we offer in our OPT (flag day 2020) */
 
 enum dns_type {
-	DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28,
+	DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_SIG = 24, DNS_AAAA = 28,
 	DNS_SRV = 33, DNS_DNAME = 39, DNS_OPT = 41, DNS_TSIG = 250, DNS_IXFR = 251, DNS_AXFR = 252, DNS_ANY = 255,
 };
 
@@ -50,6 +50,7 @@ struct dns_query {
 	struct dns_name name;		/* as asked, case kept */
 	uint16_t type, class;
 	struct dns_edns edns;
+	bool is_signed;			/* ends in TSIG or SIG(0): not a byte may be changed but the id (RFC 8945 section 5.1) */
 };
 
 struct dns_record {
@@ -92,6 +93,7 @@ int dns_reply_check(const struct dns_query *q, uint16_t id, const void *p, size_
 /* ---- building ---------------------------------------------------------------------------------------------------- */
 /* All return the length written into out, which has at least the space named. */
 
+void dns_id_set(uint8_t *msg, uint16_t id);
 /* The question of q for an upstream: id, RD/CD/AD as the client, our bare OPT last when edns. */
 size_t dns_query_build(const struct dns_query *q, uint16_t id, bool edns, uint8_t out[static DNS_QUERY_MAX]);
 /* Header, question and OPT, without records. */

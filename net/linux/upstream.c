@@ -262,7 +262,7 @@ static bool retry_plainly(struct upstream_flight *f, unsigned rcode, const struc
 {
 	struct upstream *u = f->u;
 	struct upstream_query *q = f->q;
-	bool formerr = rcode == DNS_FORMERR || rcode == DNS_NOTIMP;
+	bool formerr = (rcode == DNS_FORMERR || rcode == DNS_NOTIMP) && !(q && q->raw);
 
 	if (!f->edns || edns->present || (!formerr && !channel_lost_edns(u)))
 		return false;
@@ -301,12 +301,18 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *reply,
 
 static int flight_launch(struct upstream *u, struct upstream_query *q, bool edns)
 {
-	uint8_t msg[DNS_QUERY_MAX];
+	autofree uint8_t *raw = q->raw ? xmemdup(q->raw, q->raw_len) : NULL;
+	uint8_t built[DNS_QUERY_MAX], *msg = raw ? raw : built;
 	struct upstream_flight *f;
+	size_t len = q->raw_len;
 	uint16_t id;
 
 	if (id_take(u, &id))
 		return -EBUSY;
+	if (raw)
+		dns_id_set(raw, id);
+	else
+		len = dns_query_build(q->query, id, edns, built);
 	f = xcalloc(1, sizeof(*f));
 	*f = (struct upstream_flight){ .u = u, .q = q, .id = id, .edns = edns, .next = u->flights, .prev = &u->flights };
 	f->since_ns = loop_deadline(0);
@@ -320,7 +326,7 @@ static int flight_launch(struct upstream *u, struct upstream_query *q, bool edns
 		timer_start(u->loop, &u->tick, TICK_MS, on_tick);
 	f->sending = true;
 	u->inside++;
-	ares_send(u->channel, msg, (int)dns_query_build(q->query, id, edns, msg), on_answer, f);
+	ares_send(u->channel, msg, (int)len, on_answer, f);
 	u->inside--;
 	f->sending = false;
 	return 0;

@@ -26,6 +26,8 @@ struct upstream_query {
 	const struct dns_query *query;		/* borrowed until completion */
 	upstream_fn fn;
 	void *owner;				/* the caller's */
+	const uint8_t *raw;			/* borrowed; sent as it is but for its id, instead of what is built from query; or NULL */
+	size_t raw_len;
 	struct upstream_flight *flight;		/* private; NULL when not under way */
 };
 

@@ -69,6 +69,7 @@ static size_t answer_make(struct fake_dns *f, const uint8_t *msg, size_t n, bool
 	f->edns_seen += q.edns.present;
 	char text[DNS_TEXT_MAX];
 
+	memcpy(f->message, msg, MIN(n, sizeof(f->message)));
 	snprintf(f->last, sizeof(f->last), "%.255s", dns_name_text(&q.name, text));
 	len = answer_rule(f, &q, tcp, out);
 	switch (f->mode) {

@@ -29,6 +29,7 @@ struct fake_dns {
 	const char *const *only;	/* first labels that exist, NULL-terminated; NULL: every name does */
 	unsigned udp_seen, tcp_seen, edns_seen;
 	char last[256];		/* the last name asked, as text */
+	uint8_t message[512];	/* and the beginning of its message */
 	struct loop *loop;
 	int udp, tcp;
 	struct io udp_io, tcp_io, conn_io[FAKE_DNS_CONNS];

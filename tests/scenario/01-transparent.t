@@ -79,3 +79,51 @@ upstream 1 answers noerror @ 60 A 192.0.2.80
 expect answer 1 noerror @ 60 A 192.0.2.80
 query 2 www.example. A
 expect answer 2 noerror @ 60 A 192.0.2.80
+
+# Row 15: signed messages (TSIG RFC 8945, SIG(0) RFC 2931). A forwarder may change the id alone (RFC 8945 section 5.1).
+
+scenario a signed question goes as it is, options and all, and so does its answer; neither is kept or shared (RFC 8945)
+query 1 www.example. A edns 1400 option 10 0102030405060708 tsig
+query 2 www.example. A
+query 3 www.example. A tsig
+expect upstream 1 asked as 1
+upstream 1 answers noerror aa @ 60 A 192.0.2.80 / / key. 0 TSIG 0b686d61632d736861323536
+expect upstream 1 asked www.example. A
+expect upstream 1 asked as 3
+upstream 1 refused
+expect upstream 2 asked as 3
+upstream 2 answers noerror @ 60 A 192.0.2.82
+expect answer 3 noerror @ 60 A 192.0.2.82
+expect no answer 2
+
+scenario the answer to a signed question has its signature and whatever else, and another id (RFC 8945 5.1)
+query 1 www.example. A id 77 tsig
+expect upstream 1 asked as 1
+upstream 1 answers noerror aa @ 60 A 192.0.2.80 / / key. 0 TSIG 0b686d61632d736861323536
+expect answer 1 noerror aa @ 60 A 192.0.2.80 / / key. 0 TSIG 0b686d61632d736861323536
+query 2 www.example. A
+expect upstream 1 asked www.example. A
+
+scenario too long a signed answer is not cut, but fetched over TCP by who asked
+query 1 www.example. A tsig
+upstream 1 answers noerror @ 60 A 192.0.2.1 x40 / / key. 0 TSIG 0b686d61632d736861323536
+expect answer 1 noerror tc size<=512 none
+query 2 www.example. A tsig tcp
+expect upstream 1 asked as 2
+upstream 1 answers noerror @ 60 A 192.0.2.1 x40 / / key. 0 TSIG 0b686d61632d736861323536
+expect answer 2 noerror !tc records 40
+
+scenario no upstream answers it: SERVFAIL, which is not kept either
+upstreams 1
+query 1 www.example. A tsig
+upstream 1 refused
+expect answer 1 servfail
+query 2 www.example. A tsig
+expect upstream 1 asked as 2
+
+scenario names of ours are refused to who signs: no key is known here
+query 1 web.default.svc.cluster.local. A tsig
+query 2 localhost. A tsig
+expect answer 1 refused
+expect answer 2 refused
+expect nothing asked

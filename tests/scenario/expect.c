@@ -62,6 +62,15 @@ static void expect_nothing_asked(struct play *p)
 	expect_not_asked(p, transport_find(&p->w.a.config.dns[0]));
 }
 
+/* The message of question `number`, byte for byte, but for its id. */
+static void expect_message(struct play *p, const struct upstream_flight *f, unsigned number)
+{
+	const struct question *q = world_question(&p->w, number);
+
+	if (!q || q->sent_len != f->len || memcmp(q->sent + 2, f->msg + 2, f->len - 2) != 0)
+		play_fail(p, "it is not question %u as it was sent", number);
+}
+
 static unsigned flags_read(struct play *p, struct words *w, bool *dnssec_ok, bool *tcp)
 {
 	unsigned flags = DNS_RD;
@@ -83,24 +92,33 @@ static unsigned flags_read(struct play *p, struct words *w, bool *dnssec_ok, boo
 	return flags;
 }
 
-static void expect_asked(struct play *p, struct words *w, struct upstream *u)
+static void expect_question(struct play *p, struct words *w, const struct upstream_flight *f)
 {
-	struct upstream_flight *f = u ? upstream_flight_next(u) : NULL;
 	struct dns_name name = play_name(p, words_next(w), 0);
 	uint16_t type = play_type(p, w);
 	bool dnssec_ok = false, tcp = false;
 	unsigned flags = flags_read(p, w, &dnssec_ok, &tcp);
 	char got[DNS_TEXT_MAX];
 
+	if (!dns_name_eq(&name, &f->query.name) || f->query.type != type || f->tcp != tcp || f->query.edns.dnssec_ok != dnssec_ok ||
+	    (unsigned)(f->msg[2] << 8 | f->msg[3]) != flags)
+		play_fail(p, "it is asked %s TYPE%u%s%s, flags %02x%02x", dns_name_text(&f->query.name, got), f->query.type,
+		     f->query.edns.dnssec_ok ? " do" : "", f->tcp ? " tcp" : "", f->msg[2], f->msg[3]);
+}
+
+static void expect_asked(struct play *p, struct words *w, struct upstream *u)
+{
+	struct upstream_flight *f = u ? upstream_flight_next(u) : NULL;
+
 	if (!f) {
 		play_fail(p, "it is not asked");
 		return;
 	}
 	f->seen = true;
-	if (!dns_name_eq(&name, &f->query.name) || f->query.type != type || f->tcp != tcp || f->query.edns.dnssec_ok != dnssec_ok ||
-	    (unsigned)(f->msg[2] << 8 | f->msg[3]) != flags)
-		play_fail(p, "it is asked %s TYPE%u%s%s, flags %02x%02x", dns_name_text(&f->query.name, got), f->query.type,
-		     f->query.edns.dnssec_ok ? " do" : "", f->tcp ? " tcp" : "", f->msg[2], f->msg[3]);
+	if (words_take(w, "as"))
+		expect_message(p, f, play_number(p, w));
+	else
+		expect_question(p, w, f);
 }
 
 static void expect_state(struct play *p, struct words *w)

@@ -25,6 +25,7 @@
  *   expect answer N[-M] EXPECTED          text.h has EXPECTED
  *   expect no answer N[-M]
  *   expect SERVER asked NAME TYPE [do] [cd] [ad] [nord] [tcp]   the oldest question that no line has named
+ *   expect SERVER asked as N              … and its message is that of question N, byte for byte but for its id
  *   expect SERVER not asked               … there is none
  *   expect nothing asked                  of anybody
  *   expect cluster is STATE               up, silent, away

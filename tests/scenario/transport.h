@@ -8,6 +8,8 @@
 
 #include "net/linux/upstream.h"
 
+#define TRANSPORT_MSG_MAX 4096
+
 enum transport_mode { TRANSPORT_WAIT, TRANSPORT_DOWN, TRANSPORT_SERVE };
 
 struct upstream_flight {
@@ -16,7 +18,7 @@ struct upstream_flight {
 	struct upstream_flight *next;
 	struct timer timer;
 	struct dns_query query;
-	uint8_t msg[DNS_QUERY_MAX];
+	uint8_t msg[TRANSPORT_MSG_MAX];
 	size_t len;
 	uint16_t id;
 	int code;				/* of the timer's end */

@@ -62,7 +62,8 @@ void world_ask(struct world *w, struct client *c, unsigned number, const struct 
 		w->cap = w->cap ? 2 * w->cap : 64;
 		w->questions = xrealloc(w->questions, w->cap, sizeof(*w->questions));
 	}
-	w->questions[w->n++] = (struct question){ .number = number, .client = c, .query = *q };
+	w->questions[w->n++] = (struct question){ .number = number, .client = c, .query = *q, .sent_len = n };
+	w->questions[w->n - 1].sent = xmemdup(msg, n);
 	memcpy(frame + 2, msg, n);
 	if (send(c->fd, frame + skip, n + 2 - skip, MSG_NOSIGNAL) != (ssize_t)(n + 2 - skip))
 		snprintf(w->broken, sizeof(w->broken), "question %u cannot be sent", number);
@@ -242,7 +243,9 @@ void world_close(struct world *w)
 	nodes_done(&w->a.nodes);
 	config_done(&w->a.config);
 	loop_free(w->a.loop);
-	for (size_t i = 0; i < w->n; i++)
+	for (size_t i = 0; i < w->n; i++) {
+		free(w->questions[i].sent);
 		free(w->questions[i].answer);
+	}
 	free(w->questions);
 }

@@ -21,6 +21,8 @@ struct question {
 	unsigned number;		/* the scenario's */
 	struct client *client;		/* borrowed */
 	struct dns_query query;
+	uint8_t *sent;			/* owned */
+	size_t sent_len;
 	uint8_t *answer;		/* owned; NULL: none yet */
 	size_t len;
 };

@@ -112,6 +112,31 @@ static void test_no_edns(struct loop *l)
 	fake_dns_stop(&f);
 }
 
+static void test_raw(struct loop *l)
+{
+	static const uint8_t tsig[] = "\0\0\372\0\377\0\0\0\0\0\5mac!!";
+	uint8_t msg[DNS_QUERY_MAX + sizeof(tsig)];
+	struct err err = { 0 };
+	struct fake_dns f;
+	struct upstream *u;
+	struct ask a = { .query = { .flags = DNS_RD, .type = DNS_A, .class = DNS_IN, .edns = { .dnssec_ok = true } } };
+	size_t n;
+
+	fake_dns_start(&f, l, "127.0.0.1");
+	u = upstream_new(l, &f.at, TRY_MS, &err);
+	ok(!dns_name_parse("web.example", &a.query.name), "a signed question");
+	n = dns_query_build(&a.query, 7, true, msg);
+	memcpy(msg + n, tsig, sizeof(tsig) - 1);
+	msg[11]++;
+	n += sizeof(tsig) - 1;
+	a.q = (struct upstream_query){ .owner = &a, .raw = msg, .raw_len = n };
+	ok(!upstream_ask(u, &a.q, &a.query, on_reply) && !loop_run(l, &a.done, loop_deadline(3000)) && !a.code && a.answers == 1,
+	   "is answered");
+	ok(memcmp(f.message + 2, msg + 2, n - 2) == 0, "and arrived as it was, but for its id");
+	upstream_free(u);
+	fake_dns_stop(&f);
+}
+
 static void test_ends(struct loop *l)
 {
 	struct err err = { 0 };
@@ -153,6 +178,7 @@ int main(void)
 
 	test_modes(l);
 	test_no_edns(l);
+	test_raw(l);
 	test_ends(l);
 	loop_free(l);
 	return tap_done();

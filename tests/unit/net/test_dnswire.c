@@ -90,6 +90,18 @@ static void test_queries(void)
 		is_int(dns_query_read(rows[i].b, rows[i].n, &q), rows[i].code, "query: %s", rows[i].what);
 }
 
+static void test_signed(void)
+{
+	uint8_t msg[30] = { 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 2, 0, 0 };
+	struct dns_query q;
+
+	ok(!dns_query_read(msg, sizeof(msg), &q) && q.is_signed, "TSIG signs a message");
+	msg[19] = DNS_SIG;
+	ok(!dns_query_read(msg, sizeof(msg), &q) && q.is_signed, "so does a SIG that covers no type");
+	msg[29] = 1;
+	ok(!dns_query_read(msg, sizeof(msg), &q) && !q.is_signed, "one that covers A is data");
+}
+
 static void test_round_trip(void)
 {
 	struct dns_query q = query("WeB.example", DNS_AAAA), got;
@@ -205,6 +217,7 @@ int main(void)
 {
 	test_names();
 	test_queries();
+	test_signed();
 	test_round_trip();
 	test_replies();
 	test_sizes();
