@@ -277,10 +277,12 @@ static bool type_is_meta(uint16_t type)
 	return type == 0 || type == DNS_OPT || (type >= 128 && type < DNS_ANY);
 }
 
-/* Data, fresh or stale. */
+/* Data, fresh or stale; or that there is none of the type, as A without AAAA is worth nothing to clients that ask for both. */
 static bool is_sayable(const struct entry *e, uint64_t now_ns)
 {
-	return e->kind == POSITIVE && now_ns < e->expires_ns + CACHE_STALE_MAX * NS_PER_S;
+	bool exists = e->kind == POSITIVE || (e->kind == NEGATIVE && e->rcode == DNS_NOERROR);
+
+	return exists && now_ns < e->expires_ns + CACHE_STALE_MAX * NS_PER_S;
 }
 
 bool cache_put(struct cache *c, const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint64_t now_ns)

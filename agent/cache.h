@@ -5,8 +5,8 @@
  * least TTL of its records, at most CACHE_TTL_MAX; without data (RFC 2308) for the least of these and the SOA's MINIMUM,
  * at most CACHE_NEGATIVE_MAX, and not at all without SOA; a failure for CACHE_FAILURE_TTL (RFC 9520). Truncated answers,
  * other rcodes, meta types and what is over the limits are not kept. OPT is hop by hop and never stored, nor is AA, as
- * we are no authority. Data stays for CACHE_STALE_MAX longer, to be said when nobody can say better (RFC 8767). The least
- * recently used entry leaves first. The seed keeps the table's order from being guessed. */
+ * we are no authority. What a name has stays for CACHE_STALE_MAX longer, to be said when nobody can say better (RFC 8767),
+ * not that it does not exist. The least recently used entry leaves first. The seed keeps the table's order from being guessed. */
 #pragma once
 
 #include "net/dnswire.h"

@@ -62,6 +62,14 @@ expect answer 1 nxdomain @ 3600 CNAME no.example.
 query 2 www.example. A
 expect answer 2 nxdomain @ 3600 CNAME no.example.
 
+scenario what an answer says of other names answers no question for them (RFC 2181 section 5.4.1)
+query 1 www.example. A
+upstream 1 answers noerror @ 60 A 192.0.2.80, bank.example. 60 A 192.0.2.66 / / mail.example. 60 A 192.0.2.66
+query 2 bank.example. A
+query 3 mail.example. A
+expect upstream 1 asked bank.example. A
+expect upstream 1 asked mail.example. A
+
 # Row 10: failures (RFC 9520).
 
 scenario when all servers fail, it is known for 5 s, and asked again afterwards (RFC 9520 3.2)

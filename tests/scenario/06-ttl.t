@@ -145,7 +145,16 @@ upstream 1 answers servfail
 upstream 2 answers servfail
 expect answer 3 servfail
 
-scenario absence is not said stale
+scenario nor is a client worse off that asks for AAAA as well: that there is none is said stale, too (row 13)
+query 1 www.example. AAAA
+upstream 1 answers noerror / example. 60 SOA 60
+advance 61s
+query 2 www.example. AAAA edns 1232
+upstream 1 answers servfail
+upstream 2 answers servfail
+expect answer 2 noerror ede 3 none / example. 30 SOA 60
+
+scenario that a name does not exist is not said stale
 query 1 no.example. A
 upstream 1 answers nxdomain / example. 60 SOA 60
 advance 61s
