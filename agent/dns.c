@@ -101,19 +101,40 @@ static void forward(struct dns *d, struct asker *who, const struct dns_query *as
 	exchange_new(d, who, ask, cluster_zone, servers, n);
 }
 
+/* The answer to the end of a chain where it is known here; 0: it is to be asked for, of the cluster's DNS if *ret_zone is one. */
+static size_t end_find(struct dns *d, const struct dns_query *ask, struct dns_name *ret_zone, uint8_t *out)
+{
+	enum split_kind kind = split_name(&d->agent->config, &ask->name, ret_zone);
+	const struct dns_name *foreign = zone_foreign(d->agent->zone, &ask->name);
+	const struct cluster *c = d->agent->cluster;
+
+	if (foreign) {
+		*ret_zone = dns_name_parent(foreign, dns_name_eq(foreign, &ask->name));
+		kind = SPLIT_CLUSTER;
+	}
+	switch (kind) {
+	case SPLIT_CLUSTER: return cluster_is_up(c) ? 0 : answer_away(ask, ret_zone, c->serial, out);
+	case SPLIT_LOCALHOST: return answer_localhost(ask, out);
+	case SPLIT_INVALID: return answer_away(ask, ret_zone, 1, out);
+	case SPLIT_EXTERNAL: break;
+	}
+	ret_zone->len = 0;
+	return cache_serve(d->cache, ask, loop_now(d->agent->loop), out, DNS_MSG_MAX);
+}
+
 /* The answer begun in d->out, n bytes, goes on with a name outside. */
 static void chase(struct dns *d, const struct dns_peer *peer, const struct dns_query *q, size_t n, const struct dns_name *outside)
 {
 	struct asker who = { .peer = *peer, .query = *q, .head = xmemdup(d->out, n), .head_len = n };
+	autofree uint8_t *reply = xcalloc(1, DNS_MSG_MAX);
 	struct dns_query ask = *q;
-	autofree uint8_t *reply = NULL;
+	struct dns_name zone;
 	size_t len;
 
 	ask.name = *outside;
-	reply = xcalloc(1, DNS_MSG_MAX);
-	len = cache_serve(d->cache, &ask, loop_now(d->agent->loop), reply, DNS_MSG_MAX);
+	len = end_find(d, &ask, &zone, reply);
 	if (!len) {
-		forward(d, &who, &ask, NULL);
+		forward(d, &who, &ask, zone.len ? &zone : NULL);
 		return;
 	}
 	n = answer_chase(q, who.head, who.head_len, reply[3] & 15, reply, len, d->out, dns_peer_limit(peer, q));

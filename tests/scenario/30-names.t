@@ -203,6 +203,27 @@ upstream 1 answers noerror @ 60 A 192.0.2.80
 expect answer 1 noerror @ 60 A 192.0.2.80
 expect answer 2 noerror @ 5 CNAME www.example., www.example. 60 A 192.0.2.80
 
+scenario an ExternalName that leads to a name of CoreDNS's own is asked of CoreDNS, and of nobody while it is away
+coredns owns corp.example forward corp.example 10.0.0.53
+service shop/own external db.corp.example
+query 1 own.shop. A
+expect cluster asked db.corp.example. A
+cluster answers noerror @ 30 A 10.0.0.7
+expect answer 1 noerror @ 5 CNAME db.corp.example., db.corp.example. 30 A 10.0.0.7
+cluster away
+query 2 own.shop. A
+expect answer 2 nxdomain
+expect nothing asked
+
+scenario an ExternalName that leads to a special name ends here (RFC 6761)
+service shop/me external localhost
+service shop/none external www.invalid
+query 1 me.shop. A
+query 2 none.shop. A
+expect answer 1 noerror @ 5 CNAME localhost., localhost. * A 127.0.0.1
+expect answer 2 nxdomain @ 5 CNAME www.invalid.
+expect nothing asked
+
 scenario a CNAME question for an ExternalName needs nobody
 query 1 outside.shop.svc.cluster.local. CNAME
 expect answer 1 noerror @ 5 CNAME www.example.
