@@ -56,3 +56,13 @@ expect answer 2 noerror
 advance 9s
 query 3 www.example. A from 1
 expect answer 3 noerror
+advance 9900ms
+query 4 www.example. A
+advance 200ms
+expect closed 1
+
+scenario nonsense ends a connection: a response, and what is shorter than a header
+packet 1 abcd81000001000000000000037777770765786d706c650000010001 tcp
+expect closed 1
+packet 2 abcd tcp
+expect closed 2

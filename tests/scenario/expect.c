@@ -41,6 +41,8 @@ static void expect_answers(struct play *p, struct words *w, bool none)
 		else if (q && q->answer)
 			play_fail(p, "%u is answered", i);
 	}
+	if (!none)
+		w->at = w->n;
 }
 
 static void expect_not_asked(struct play *p, struct upstream *u)
@@ -130,6 +132,20 @@ static void expect_state(struct play *p, struct words *w)
 		play_fail(p, "it is %s", names[p->w.a.cluster->state]);
 }
 
+static void expect_waiting(struct play *p, unsigned n)
+{
+	if (p->w.a.dns->in_flight != n)
+		play_fail(p, "%u are waiting", p->w.a.dns->in_flight);
+}
+
+static void expect_closed(struct play *p, unsigned number)
+{
+	const struct question *q = world_question(&p->w, number);
+
+	if (!q || !q->client->closed)
+		play_fail(p, "the connection of %u is open", number);
+}
+
 void step_expect(struct play *p, struct words *w)
 {
 	struct upstream *u;
@@ -140,12 +156,11 @@ void step_expect(struct play *p, struct words *w)
 		expect_answers(p, w, true);
 	else if (words_take(w, "nothing") && words_take(w, "asked"))
 		expect_nothing_asked(p);
-	else if (words_take(w, "waiting")) {
-		unsigned n = play_number(p, w);
-
-		if (p->w.a.dns->in_flight != n)
-			play_fail(p, "%u are waiting", p->w.a.dns->in_flight);
-	} else if (w->n - w->at >= 2 && streq(w->v[w->at], "cluster") && streq(w->v[w->at + 1], "is")) {
+	else if (words_take(w, "waiting"))
+		expect_waiting(p, play_number(p, w));
+	else if (words_take(w, "closed"))
+		expect_closed(p, play_number(p, w));
+	else if (w->n - w->at >= 2 && streq(w->v[w->at], "cluster") && streq(w->v[w->at + 1], "is")) {
 		w->at += 2;
 		expect_state(p, w);
 	} else {

@@ -29,7 +29,8 @@
  *   expect SERVER not asked               … there is none
  *   expect nothing asked                  of anybody
  *   expect cluster is STATE               up, silent, away
- *   expect waiting N                      clients that wait */
+ *   expect waiting N                      clients that wait
+ *   expect closed N                       the connection of that question */
 #include "tests/scenario/play.h"
 
 #include <errno.h>
@@ -177,6 +178,8 @@ static void step_play(struct play *p, struct words *w)
 		if (!streq(commands[i].name, word))
 			continue;
 		commands[i].fn(p, w);
+		if (w->at < w->n && !p->failed)
+			play_misread(p, "more words than the step has");
 		if (*p->w.broken)
 			play_fail(p, "%s", p->w.broken);
 		if (p->failed)

@@ -36,7 +36,7 @@ static bool server_mode(struct upstream *u, struct words *w)
 	else if (words_take(w, "waits"))
 		upstream_mode(u, TRANSPORT_WAIT, NULL, 0);
 	else if (words_take(w, "serves"))
-		upstream_mode(u, TRANSPORT_SERVE, w->v + w->at, w->n - w->at);
+		upstream_mode(u, TRANSPORT_SERVE, w->v + w->at, w->n - w->at), w->at = w->n;
 	else
 		return false;
 	return true;

@@ -13,6 +13,14 @@
 #include "net/dnswire.h"
 
 #define TEXT_RDATA_MAX 600
+#define TEXT_FLAGS 6
+#define TEXT_RCODES 6
+
+extern const char *const text_rcodes[TEXT_RCODES];
+extern const struct text_flag {
+	const char *name;
+	uint16_t bit;
+} text_flags[TEXT_FLAGS];
 
 struct words {
 	char **v;		/* borrowed */
@@ -33,9 +41,13 @@ struct record {
 const char *words_next(struct words *w);
 bool words_take(struct words *w, const char *word);
 int words_number(struct words *w, uint64_t max, uint64_t *ret) must_check;
+/* Takes "ttl<=5", with prefix "ttl<=". */
+bool words_take_number(struct words *w, const char *prefix, uint64_t *ret);
 
 /* "A", "TYPE65280" → its number, -EINVAL. */
 int text_type(const char *word);
+int text_rcode(const char *word);	/* "nxdomain"; -EINVAL */
+int text_record(struct words *w, struct record *ret) must_check;
 /* Hex digits; the length, or -EINVAL. */
 int text_hex(const char *word, uint8_t *ret, size_t max);
 /* The answer that the rest of w describes, to q under this id; its length, or -EINVAL. */

@@ -111,6 +111,7 @@ static bool client_read(struct world *w, struct client *c)
 	static uint8_t msg[DNS_MSG_MAX];
 	ssize_t n = c->fd >= 0 && !c->deaf ? recv(c->fd, msg, sizeof(msg), MSG_DONTWAIT) : -1;
 
+	c->closed |= c->tcp && n == 0;
 	if (n <= 0)
 		return false;
 	if (!c->tcp) {

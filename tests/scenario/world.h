@@ -14,6 +14,7 @@ struct client {
 	int fd;
 	bool tcp;
 	bool deaf;			/* does not read */
+	bool closed;			/* TCP: the agent has ended it */
 	struct buf in;			/* TCP: what has come of a message */
 };
 
