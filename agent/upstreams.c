@@ -25,7 +25,7 @@ static void on_probe(struct upstream_query *q, int code, unsigned rcode, const u
 	struct upstreams_server *s = container_of(q, struct upstreams_server, probe);
 	struct upstreams *u = q->owner;
 
-	if (code)
+	if (code || rcode == DNS_SERVFAIL)
 		timer_start(u->loop, &s->timer, backoff_next(&s->wait), on_timer);
 	else
 		server_up(s);

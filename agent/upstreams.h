@@ -2,8 +2,8 @@
 /* upstreams: the original DNS servers, as resolv.conf named them before us. One channel each (net/linux/upstream).
  *
  * They are asked in the order of resolv.conf, as the first may know names that others do not. One that lets a question wait,
- * or whose port is closed, moves behind the others, and is probed: at once, then after 1 to 30 s. Whatever it answers, to a
- * probe or to a client, puts it back. SERVFAIL and REFUSED are about a name, not about the server. Changing the set asks the
+ * or whose port is closed, moves behind the others, and is probed: at once, then after 1 to 30 s. An answer, to a probe or to
+ * a client, puts it back. SERVFAIL and REFUSED for a client are about a name, not about the server. Changing the set asks the
  * questions under way again of the new servers. */
 #pragma once
 

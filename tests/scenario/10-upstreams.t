@@ -104,6 +104,21 @@ advance 36s
 query 3 c.example. A
 expect answer 3 noerror @ 60 A 192.0.2.1
 
+scenario a server that answers the probe with SERVFAIL has nobody to ask itself: it stays behind the others
+query 1 a.example. A
+expect upstream 1 asked a.example. A
+advance 1410ms
+expect upstream 1 asked . NS
+upstream 1 answers servfail
+upstream 2 serves noerror @ 60 A 192.0.2.2
+query 2 b.example. A
+expect answer 2 noerror @ 60 A 192.0.2.2
+advance 1300ms
+expect upstream 1 asked . NS
+upstream 1 answers refused
+query 3 c.example. A
+expect upstream 1 asked c.example. A
+
 scenario what a server behind the others answers to a client puts it back, too
 upstream 1 down
 query 1 a.example. A
