@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "agent/cluster.h"
+#include "agent/upstreams.h"
 #include "agent/zone.h"
 #include "base/cur.h"
 #include "base/log.h"
@@ -20,11 +21,17 @@ static const char *const objects[STORE_KINDS] = {
 			 "\"endpoints\":[{\"addresses\":[\"10.42.0.8\"]}]}",
 	[STORE_NAMESPACES] = "{\"metadata\":{\"name\":\"default\"}}",
 };
+static const char corefile[] = "{\"data\":{\"Corefile\":\".:53 {\\n kubernetes cluster.local {\\n pods insecure\\n }\\n"
+			       " forward own.example 10.0.0.53\\n}\\n\"}}";
 static const char outside[] = "{\"metadata\":{\"namespace\":\"default\",\"name\":\"out\"},\"spec\":{\"type\":\"ExternalName\","
 			      "\"externalName\":\"www.example\"}}";
 
-static void store_fill(struct store *s)
+static void zone_fill(struct zone *z)
 {
+	autojson json *map = json_parse(corefile, strlen(corefile), NULL);
+	struct store *s = z->store;
+	struct dns_name own;
+
 	for (int kind = 0; kind < STORE_KINDS; kind++) {
 		autojson json *o = json_parse(objects[kind], strlen(objects[kind]), NULL);
 		autojson json *more = kind == STORE_SERVICES ? json_parse(outside, strlen(outside), NULL) : NULL;
@@ -33,6 +40,27 @@ static void store_fill(struct store *s)
 			abort();
 		store_end(s, (enum store_kind)kind);
 	}
+	if (dns_name_parse("own.example", &own))
+		abort();
+	transport_zone(&own);
+	zone_set_config(z, false, map);
+}
+
+/* What the neighbours say, one bit each: the cluster's DNS answers, is routed, the watches stand; other upstreams; the
+ * namespace is gone. */
+static void neighbours_set(struct world *w, unsigned bits)
+{
+	struct hostport servers[] = { world_upstream(bits & 8 ? 3 : 1), world_upstream(2) };
+	autojson json *ns = json_parse(objects[STORE_NAMESPACES], strlen(objects[STORE_NAMESPACES]), NULL);
+
+	w->alive = bits & 1;
+	cluster_set_routed(w->a.cluster, bits & 2);
+	zone_set_live(w->a.zone, bits & 4, false);
+	upstreams_set(&w->a, servers, bits & 16 ? 1 : 2);
+	if (bits & 32)
+		store_delete(w->a.zone->store, STORE_NAMESPACES, ns);
+	else if (store_put(w->a.zone->store, STORE_NAMESPACES, ns))
+		abort();
 }
 
 static void ask(struct world *w, struct client *c, const uint8_t *p, size_t n)
@@ -82,7 +110,7 @@ static void step(struct world *w, struct client *c, struct client **tcp, unsigne
 	case 3: if (u && upstream_flight_next(u)) flight_fail(upstream_flight_next(u), -ECONNREFUSED); break;
 	case 4: tcp_send(w, tcp, p, n); break;
 	case 5: world_advance(w, n * 20); break;
-	case 6: w->alive = n & 1, cluster_set_routed(w->a.cluster, n & 2), zone_set_live(w->a.zone, n & 4, false); break;
+	case 6: neighbours_set(w, n); break;
 	case 7: ask(w, c, p, n); ask(w, c, p, n); break;
 	}
 	world_settle(w);
@@ -119,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		world_close(&w);
 		return 0;
 	}
-	store_fill(w.a.zone->store);
+	zone_fill(w.a.zone);
 	c = world_client(&w, false);
 	for (int i = 0; i < 64 && in.pos < size; i++) {
 		unsigned what = cur_u8(&in);
