@@ -206,14 +206,15 @@ struct hostport world_upstream(unsigned n)
 
 int world_open(struct world *w, const char *settings, struct err *err)
 {
+	uint16_t port = free_port();
 	autofree char *text = xasprintf("{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16\",\"service_cidr\":\"10.43.0.0/16\","
-					"\"dns\":\"10.43.0.10\",\"listen\":\"127.0.0.1:%u\"%s}", free_port(), settings);
+					"\"dns\":\"10.43.0.10\",\"listen\":\"127.0.0.1:%u\"%s}", port, settings);
 	struct hostport servers[] = { world_upstream(1), world_upstream(2) };
 	int r;
 
 	*w = (struct world){ .a = { .loop = loop_new(LOOP_DEFAULT), .nodes = NODES_INIT } };
 	loop_fake_clock(w->a.loop, START_NS);
-	r = config_parse(text, strlen(text), &w->a.config, err);
+	r = port ? config_parse(text, strlen(text), &w->a.config, err) : err_set(err, -EADDRINUSE, "no port is free");
 	transport_start(&w->a.config.domain, &w->a.config.dns[0]);
 	if (!r)
 		r = upstreams_start(&w->a, err);
