@@ -9,7 +9,7 @@
 #include "base/str.h"
 
 #define OPTION_EDE 15
-#define GOT_MAX 4000
+#define GOT_MAX 5000
 
 struct got {
 	const uint8_t *msg;

@@ -90,8 +90,8 @@ static void on_end(struct timer *t)
 	struct words w = { u->words.v, u->words.n, 0 };
 	int n;
 
-	if (f->code || u->mode != TRANSPORT_SERVE) {
-		flight_fail(f, f->code ? f->code : -ETIMEDOUT);
+	if (f->mode != TRANSPORT_SERVE) {
+		flight_fail(f, f->mode == TRANSPORT_DOWN ? -ECONNREFUSED : -ETIMEDOUT);
 		return;
 	}
 	f->seen = true;
@@ -174,12 +174,12 @@ int upstream_ask(struct upstream *u, struct upstream_query *q, const struct dns_
 	if (u->stats.in_flight >= UPSTREAM_IN_FLIGHT_MAX)
 		return -EBUSY;
 	f = xcalloc(1, sizeof(*f));
-	*f = (struct upstream_flight){ .server = u, .q = q, .query = *query, .id = now_playing->next_id++ };
+	*f = (struct upstream_flight){ .server = u, .q = q, .query = *query, .mode = u->mode };
+	f->id = now_playing->next_id++;
 	f->len = q->raw ? MIN(q->raw_len, sizeof(f->msg)) : dns_query_build(query, f->id, true, f->msg);
 	if (q->raw)
 		memcpy(f->msg, q->raw, f->len);
 	dns_id_set(f->msg, f->id);
-	f->code = u->mode == TRANSPORT_DOWN ? -ECONNREFUSED : 0;
 	q->query = query;
 	q->fn = fn;
 	q->flight = f;

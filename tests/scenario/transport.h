@@ -21,7 +21,7 @@ struct upstream_flight {
 	uint8_t msg[TRANSPORT_MSG_MAX];
 	size_t len;
 	uint16_t id;
-	int code;				/* of the timer's end */
+	enum transport_mode mode;		/* the server's when it was asked */
 	bool seen;				/* the scenario has named it */
 	bool tcp;				/* asked again, after a truncated answer */
 };
