@@ -2,6 +2,7 @@
 #include "agent/dnstcp.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -191,6 +192,8 @@ static void on_listen(struct io *io, unsigned events)
 
 	if (fd < 0)
 		return;
+	/* else Nagle holds an answer back while the one before it waits for the client's delayed acknowledgement: 40 ms */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	c = conn_slot(t);
 	*c = (struct dnstcp_conn){ .tcp = t, .active_ns = loop_now(l) };
 	buf_init(&c->in, FRAME_MAX);

@@ -66,3 +66,17 @@ packet 1 abcd81000001000000000000037777770765786d706c650000010001 tcp
 expect closed 1
 packet 2 abcd tcp
 expect closed 2
+
+scenario a connection has a hundred questions under way; the others wait in it, and are asked when there is room (row 5)
+query 1 n1.example. A tcp
+query 2-150 n%.example. A from 1
+expect waiting 100
+upstream 2 serves noerror @ 60 A 192.0.2.80
+advance 1400ms
+expect answer 1-150 noerror @ 60 A 192.0.2.80
+expect waiting 0
+
+scenario an answer of 64 KiB fits through TCP
+query 1 huge.example. A tcp
+upstream 1 answers noerror @ 60 A 192.0.2.0 x4000
+expect answer 1 noerror !tc records 4000
