@@ -29,8 +29,10 @@ struct client *world_client(struct world *w, bool tcp)
 	c->tcp = tcp;
 	buf_init(&c->in, 1 << 20);
 	c->fd = socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sa, len) < 0)
+	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sa, len) < 0) {
+		perror("a client");
 		abort();
+	}
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	c->next = w->clients;
 	w->clients = c;
