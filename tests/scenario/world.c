@@ -25,14 +25,18 @@ struct client *world_client(struct world *w, bool tcp)
 	struct client *c = xcalloc(1, sizeof(*c));
 	struct sockaddr_storage sa;
 	socklen_t len = hostport_to_sockaddr(&w->a.config.listen, &sa);
+	int r;
 
 	c->tcp = tcp;
 	buf_init(&c->in, 1 << 20);
-	c->fd = socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sa, len) < 0) {
-		perror("a client");
+	do {	/* libFuzzer's alarm */
+		c->fd = socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+		r = connect(c->fd, (struct sockaddr *)&sa, len) < 0 ? errno : 0;
+		if (r)
+			close(c->fd);
+	} while (r == EINTR);
+	if (r)
 		abort();
-	}
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	c->next = w->clients;
 	w->clients = c;
