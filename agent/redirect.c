@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 
 #include "agent/dns.h"
 #include "base/log.h"
@@ -21,8 +22,7 @@
 struct redirect {
 	struct agent *agent;
 	struct nft *nft;		/* owned; NULL: none to be had */
-	struct redirect_row row[REDIRECT_MAX];	/* as wanted */
-	size_t n;
+	struct redirect_rows want;
 	bool in_place;
 	struct timer renew;
 	char why[200];			/* it is not in place */
@@ -30,40 +30,53 @@ struct redirect {
 
 /* ---- what it should be ------------------------------------------------------------------------------------------- */
 
-static const struct hostport *listener_of(const struct addr *server, size_t i, struct hostport *ret)
+static const uint8_t listeners4[3] = { 127, 0, 53 };
+
+static void listener_of(const struct addr *server, size_t i, struct hostport *ret)
 {
-	if (server->family == AF_INET6)
+	if (server->family == AF_INET6) {
 		*ret = (struct hostport){ { .family = AF_INET6, .b = { [15] = 1 } }, (uint16_t)(REDIRECT_PORT6 + i) };
-	else
-		*ret = (struct hostport){ { .family = AF_INET, .b = { 127, 0, 53, (uint8_t)(1 + i) } }, DNS_PORT };
-	return ret;
-}
-
-size_t redirect_rows(const struct hostport *servers, size_t n, struct redirect_row ret[static REDIRECT_MAX])
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < n && count < REDIRECT_MAX; i++) {
-		struct redirect_row row = { .server = servers[i].addr };
-		bool again = servers[i].port != DNS_PORT;
-
-		listener_of(&row.server, count, &row.to);
-		for (size_t k = 0; k < count; k++)
-			again |= addr_cmp(&ret[k].server, &row.server) == 0;
-		if (!again)
-			ret[count++] = row;
+		return;
 	}
-	return count;
+	*ret = (struct hostport){ { .family = AF_INET, .b = { [3] = (uint8_t)(1 + i) } }, DNS_PORT };
+	memcpy(ret->addr.b, listeners4, sizeof(listeners4));
 }
 
-static bool rows_equal(const struct redirect_row *a, size_t a_n, const struct redirect_row *b, size_t b_n)
+bool redirect_is_ours(const struct addr *a)
 {
-	if (a_n != b_n)
+	return a->family == AF_INET && !memcmp(a->b, listeners4, sizeof(listeners4)) && a->b[3] >= 1 && a->b[3] <= REDIRECT_MAX;
+}
+
+static void rows_make(const struct hostport *servers, size_t n, struct redirect_rows *ret)
+{
+	*ret = (struct redirect_rows){ 0 };
+	for (size_t i = 0; i < n && ret->n < REDIRECT_MAX; i++) {
+		struct redirect_row *row = &ret->row[ret->n];
+		bool again = servers[i].port != DNS_PORT || redirect_is_ours(&servers[i].addr);
+
+		for (size_t k = 0; k < ret->n; k++)
+			again |= addr_cmp(&ret->row[k].server, &servers[i].addr) == 0;
+		if (again)
+			continue;
+		row->server = servers[i].addr;
+		listener_of(&row->server, ret->n++, &row->to);
+	}
+}
+
+static bool rows_equal(const struct redirect_rows *a, const struct redirect_rows *b)
+{
+	if (a->n != b->n)
 		return false;
-	for (size_t i = 0; i < a_n; i++)
-		if (addr_cmp(&a[i].server, &b[i].server) || !hostport_eq(&a[i].to, &b[i].to))
+	for (size_t i = 0; i < a->n; i++)
+		if (addr_cmp(&a->row[i].server, &b->row[i].server) || !hostport_eq(&a->row[i].to, &b->row[i].to))
 			return false;
 	return true;
+}
+
+bool redirect_plan(const struct hostport *servers, size_t n, const struct redirect_rows *have, struct redirect_rows *ret)
+{
+	rows_make(servers, n, ret);
+	return !rows_equal(ret, have);
 }
 
 /* ---- rules ------------------------------------------------------------------------------------------------------- */
@@ -94,11 +107,11 @@ static void rule_add(struct nft *n, const struct redirect_row *r, uint8_t protoc
 	nft_rule_end(n);
 }
 
-static void rules_add(struct nft *n, const struct redirect_row *row, size_t count, bool back)
+static void rules_add(struct nft *n, const struct redirect_rows *rows, bool back)
 {
-	for (size_t i = 0; i < count; i++) {
-		rule_add(n, &row[i], IPPROTO_UDP, back);
-		rule_add(n, &row[i], IPPROTO_TCP, back);
+	for (size_t i = 0; i < rows->n; i++) {
+		rule_add(n, &rows->row[i], IPPROTO_UDP, back);
+		rule_add(n, &rows->row[i], IPPROTO_TCP, back);
 	}
 }
 
@@ -117,13 +130,13 @@ static void table_build(struct redirect *r)
 	nft_match_mark(n, SOCK_MARK);
 	nft_accept(n);
 	nft_rule_end(n);
-	rules_add(n, r->row, r->n, true);
+	rules_add(n, &r->want, true);
 	nft_rule_begin(n, TABLE, CHAIN);
 	nft_load_addr(n, &live.addr, 0);
 	nft_match_not_in(n, LIVE, 0);
 	nft_accept(n);
 	nft_rule_end(n);
-	rules_add(n, r->row, r->n, false);
+	rules_add(n, &r->want, false);
 }
 
 static void failed(struct redirect *r, const struct err *err)
@@ -140,15 +153,16 @@ static void table_set(struct redirect *r)
 	struct err err = { 0 };
 
 	nft_begin(r->nft);
-	if (r->n)
+	if (r->want.n)
 		table_build(r);
 	else if (r->in_place)
 		nft_table_delete(r->nft, TABLE);
 	if (nft_commit(r->nft, &err)) {
 		failed(r, &err);
 	} else {
-		r->in_place = r->n > 0;
-		r->why[0] = '\0';
+		r->in_place = r->want.n > 0;
+		if (r->in_place)
+			r->why[0] = '\0';
 	}
 	timer_start(r->agent->loop, &r->renew, RENEW_MS, on_renew);
 }
@@ -173,37 +187,64 @@ static void on_renew(struct timer *t)
 		log_warn("redirect: the table is gone: made anew");
 		r->in_place = false;
 	}
-	if (!r->in_place && r->n)
+	if (!r->in_place && r->want.n)
 		table_set(r);
 }
 
 /* ---- neighbours -------------------------------------------------------------------------------------------------- */
 
+static int row_listen(struct redirect *r, const struct hostport *at, struct err *err)
+{
+	if (hostport_eq(at, &r->agent->config.listen))
+		return err_set(err, -EADDRINUSE, "\"listen\" is an address that the redirect needs; choose another");
+	return dns_listen(r->agent->dns, at, err);
+}
+
+/* Leaves out the rows whose listener cannot be had. */
+static void rows_listen(struct redirect *r, struct redirect_rows *rows)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < rows->n; i++) {
+		struct err err = { 0 };
+
+		if (row_listen(r, &rows->row[i].to, &err))
+			failed(r, &err);
+		else
+			rows->row[kept++] = rows->row[i];
+	}
+	rows->n = kept;
+}
+
 void redirect_set(struct redirect *r, const struct hostport *servers, size_t n)
 {
-	struct redirect_row row[REDIRECT_MAX];
-	struct err err = { 0 };
-	size_t count;
+	static const struct redirect_rows none;
+	struct redirect_rows rows;
 
-	if (!r || !r->nft)
+	if (!r || !r->nft || !redirect_plan(servers, n, r->in_place ? &r->want : &none, &rows))
 		return;
-	count = redirect_rows(servers, n, row);
-	if (rows_equal(row, count, r->row, r->n) && r->in_place == (count > 0))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		if (dns_listen(r->agent->dns, &row[i].to, &err)) {
-			failed(r, &err);
-			count = i;
-		}
-	}
-	memcpy(r->row, row, sizeof(row));
-	r->n = count;
+	r->why[0] = '\0';
+	rows_listen(r, &rows);
+	r->want = rows;
 	table_set(r);
 }
 
-bool redirect_is_in_place(const struct redirect *r)
+static bool is_redirected(const struct redirect_rows *rows, const struct hostport *server)
 {
-	return r && r->in_place;
+	for (size_t i = 0; i < rows->n; i++)
+		if (!addr_cmp(&rows->row[i].server, &server->addr) && server->port == DNS_PORT)
+			return true;
+	return false;
+}
+
+bool redirect_covers(const struct redirect *r, const struct hostport *servers, size_t n)
+{
+	if (!r || !r->in_place)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!is_redirected(&r->want, &servers[i]))
+			return false;
+	return true;
 }
 
 int redirect_start(struct agent *a, struct err *err)
@@ -213,7 +254,9 @@ int redirect_start(struct agent *a, struct err *err)
 
 	r->agent = a;
 	r->nft = nft_new(&why);
-	if (!r->nft)
+	if (r->nft)
+		nft_close_first(r->nft);
+	else
 		failed(r, &why);
 	return 0;
 }
@@ -241,10 +284,10 @@ void redirect_status(struct agent *a, json *o)
 	if (*r->why)
 		json_set_str(j, "error", r->why);
 	list = json_set(j, "servers", json_array());
-	for (size_t i = 0; r->in_place && i < r->n; i++) {
+	for (size_t i = 0; r->in_place && i < r->want.n; i++) {
 		json *row = json_add(list, json_object());
 
-		json_set_str(row, "server", addr_format(&r->row[i].server, text));
-		json_set_str(row, "to", hostport_format(&r->row[i].to, text));
+		json_set_str(row, "server", addr_format(&r->want.row[i].server, text));
+		json_set_str(row, "to", hostport_format(&r->want.row[i].to, text));
 	}
 }

@@ -145,25 +145,31 @@ static int original_save(struct resolvconf *rc, struct err *err)
 	return file_write(rc->saved_path, buf_str(&rc->original), rc->original.len, 0644, err);
 }
 
-static void upstreams_update(struct resolvconf *rc, const struct resolv *r)
+/* True when whatever line of resolv.conf a program asks, we answer. */
+static bool upstreams_update(struct resolvconf *rc, const struct resolv *r)
 {
 	struct hostport servers[RESOLV_NAMESERVERS];
-	size_t n = resolv_servers(r, &rc->agent->config.listen.addr, servers);
+	size_t n = resolv_servers(r, &rc->agent->config.listen.addr, servers), kept = 0;
 
-	upstreams_set(rc->agent, servers, n);
-	redirect_set(rc->agent->redirect, servers, n);
+	for (size_t i = 0; i < n; i++)
+		if (!redirect_is_ours(&servers[i].addr))
+			servers[kept++] = servers[i];
+	upstreams_set(rc->agent, servers, kept);
+	redirect_set(rc->agent->redirect, servers, kept);
+	return redirect_covers(rc->agent->redirect, servers, kept);
 }
 
 /* From the original in memory: upstreams, saved copy, our text, and only then the file. */
 static int point_at_us(struct resolvconf *rc, struct err *err)
 {
 	auto(resolv) struct resolv r;
+	bool all_ours;
 	int code;
 
 	resolv_parse(buf_str(&rc->original), rc->original.len, &r);
-	upstreams_update(rc, &r);
+	all_ours = upstreams_update(rc, &r);
 	buf_reset(&rc->ours);
-	resolv_compose(&r, &rc->agent->config, image_has_musl(), &rc->ours);
+	resolv_compose(&r, &rc->agent->config, image_has_musl() && !all_ours, &rc->ours);
 	code = original_save(rc, err);
 	if (!code)
 		code = content_write(rc->fd, &rc->ours, false, err);
@@ -205,7 +211,7 @@ static void contest(struct resolvconf *rc, struct buf *current)
 	}
 	rc->state = RESOLV_YIELDED;
 	resolv_parse(buf_str(&rc->original), rc->original.len, &r);
-	upstreams_update(rc, &r);
+	(void)upstreams_update(rc, &r);
 	resolv_done(&r);
 	trouble_note(&rc->agent->trouble, "resolv.conf", "%s", state_names[RESOLV_YIELDED]);
 }

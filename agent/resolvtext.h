@@ -2,8 +2,9 @@
 /* resolvtext: resolv.conf as text: what it says, and what ours says in its place. Pure.
  *
  * Ours has our nameserver first and at most two of the original ones behind it (should the agent be killed, glibc and Go
- * go on with the next line at once); none behind it where musl is in use, which asks all at the same time. The cluster's
- * search domains come before the original ones (at most 6 domains and 256 characters: old libcs' limits), ndots is 5,
+ * go on with the next line at once); none behind it where musl is in use, which asks all at the same time, unless the
+ * redirect has them all. The cluster's search domains come before the original ones (at most 6 domains and 256 characters:
+ * old libcs' limits), ndots is 5,
  * `rotate` is dropped, every other option and unknown line is kept. The second line is a comment that marks it as ours (a
  * server comes first, for readers that see half of a write). */
 #pragma once

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -18,6 +19,8 @@
 #define BATCH_MAX (8u << 20)
 #define SEND_BUFFER (8 << 20)
 #define ELEMENTS_MAX 512		/* of one message: a nested attribute has at most 64 kB */
+
+#define HIGH_FD 1000			/* below the usual limit of descriptors, 1024 */
 
 /* nft(8)'s numbers of data types, so that it can show our sets. */
 enum { TYPE_ADDR4 = 7, TYPE_ADDR6 = 8, TYPE_PROTO = 12, TYPE_SERVICE = 13, TYPE_BITS = 6 };
@@ -337,6 +340,16 @@ struct nft *nft_new(struct err *err)
 	(void)setsockopt(n->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	nft_begin(n);
 	return n;
+}
+
+void nft_close_first(struct nft *n)
+{
+	int fd = fcntl(n->fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+	if (fd < 0)
+		return;
+	close(n->fd);
+	n->fd = fd;
 }
 
 struct nft *nft_free(struct nft *n)

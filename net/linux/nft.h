@@ -18,6 +18,8 @@
 struct nft;
 
 struct nft *nft_new(struct err *err);			/* NULL on failure */
+/* Of a process that is killed, its tables go before its other sockets: the kernel closes the highest descriptor first. */
+void nft_close_first(struct nft *n);
 struct nft *nft_free(struct nft *n);			/* its tables go with it; returns NULL */
 
 void nft_begin(struct nft *n);				/* forgets what was begun */

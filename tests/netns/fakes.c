@@ -5,7 +5,9 @@
  *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port
  *   fakes serve PORT				accepts TCP connections at every address, for ever
  *   fakes connect ADDR PORT [udp]		"connected", "refused" or what else becomes of it within 2 s; UDP: within 50 ms
- *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once, for at most ASK_MS (6000) of the environment; prints "RCODE count milliseconds address" */
+ *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once, for at most ASK_MS (6000) of the environment; prints "RCODE count milliseconds address"
+ *   fakes follow ADDR[:PORT] NAME A.B.C.D	asks again and again over one connected UDP socket until that is the answer; prints for how
+ *						many milliseconds before there was no answer at all, or "never" after 8 s */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -233,9 +235,8 @@ static ssize_t exchange(const struct hostport *to, bool tcp, const uint8_t *msg,
 	return recv(fd, out, (size_t)prefix[0] << 8 | prefix[1], MSG_WAITALL);
 }
 
-static void print_answer(const uint8_t *p, size_t n, unsigned rcode, uint64_t ms)
+static void answer_text(const uint8_t *p, size_t n, char ret[static INET6_ADDRSTRLEN])
 {
-	char text[INET6_ADDRSTRLEN] = "-";
 	struct dns_record rec;
 	struct dns_walk w;
 	unsigned section;
@@ -243,7 +244,14 @@ static void print_answer(const uint8_t *p, size_t n, unsigned rcode, uint64_t ms
 	if (!dns_walk_start(&w, p, n))
 		while (dns_walk_next(&w, &rec, &section) > 0 && section == 0)
 			if (rec.type == DNS_A || rec.type == DNS_AAAA)
-				inet_ntop(rec.type == DNS_A ? AF_INET : AF_INET6, p + rec.rdata, text, sizeof(text));
+				inet_ntop(rec.type == DNS_A ? AF_INET : AF_INET6, p + rec.rdata, ret, INET6_ADDRSTRLEN);
+}
+
+static void print_answer(const uint8_t *p, size_t n, unsigned rcode, uint64_t ms)
+{
+	char text[INET6_ADDRSTRLEN] = "-";
+
+	answer_text(p, n, text);
 	printf("%u %u %llu %s\n", rcode, (unsigned)(p[6] << 8 | p[7]), (unsigned long long)ms, text);
 }
 
@@ -267,14 +275,66 @@ static int ask(int argc, char **argv)
 	return 0;
 }
 
+/* ---- follow ------------------------------------------------------------------------------------------------------ */
+
+#define FOLLOW_MS 8000
+#define FOLLOW_WAIT_US 2000
+
+/* The address that is answered over this socket, or "" for none within FOLLOW_WAIT_US. */
+static void follow_once(int fd, struct dns_query *q, char ret[static INET6_ADDRSTRLEN])
+{
+	uint8_t msg[DNS_QUERY_MAX], out[DNS_MSG_MAX];
+	struct dns_edns edns;
+	unsigned rcode;
+	ssize_t n;
+
+	q->id++;
+	*ret = '\0';
+	if (send(fd, msg, dns_query_build(q, q->id, true, msg), 0) < 0)
+		return;
+	while ((n = recv(fd, out, sizeof(out), 0)) >= 0)
+		if (!dns_reply_check(q, q->id, out, (size_t)n, &rcode, &edns)) {
+			answer_text(out, (size_t)n, ret);
+			return;
+		}
+}
+
+static int follow(int argc, char **argv)
+{
+	struct dns_query q = { .flags = DNS_RD, .class = DNS_IN, .type = DNS_A };
+	struct timeval limit = { .tv_usec = FOLLOW_WAIT_US };
+	uint64_t end = loop_deadline(FOLLOW_MS), answered = loop_deadline(0);
+	char text[INET6_ADDRSTRLEN];
+	struct sockaddr_storage sa;
+	struct hostport to;
+	autoclose int fd = -1;
+
+	if (argc != 3 || hostport_parse(argv[0], 53, &to) || dns_name_parse(argv[1], &q.name))
+		return fail("follow ADDR[:PORT] NAME A.B.C.D");
+	fd = socket(to.addr.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&sa, hostport_to_sockaddr(&to, &sa)) < 0)
+		return fail("no way there");
+	while (loop_deadline(0) < end) {
+		follow_once(fd, &q, text);
+		if (streq(text, argv[2]))
+			return printf("%llu\n", (unsigned long long)(loop_deadline(0) - answered) / 1000000) < 0;
+		if (*text)
+			answered = loop_deadline(0);
+	}
+	printf("never\n");
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*fn)(int argc, char **argv); } pieces[] = {
 		{ "dns", fake_dns }, { "kube", fake_kube }, { "ask", ask }, { "serve", fake_serve }, { "connect", fake_connect },
+		{ "follow", follow },
 	};
 
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(pieces); i++)
 		if (streq(argv[1], pieces[i].name))
 			return pieces[i].fn(argc - 2, argv + 2);
-	return fail("dns, kube, serve, connect or ask");
+	return fail("dns, kube, serve, connect, ask or follow");
 }
