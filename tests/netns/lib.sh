@@ -98,7 +98,7 @@ dns_service() { # the cluster's DNS is a service with an endpoint: else its addr
 	mv "$W/new" "$W/kube/endpointslices"
 }
 kube_start() { # an API server, and the agent's configuration with keys of its own from $1, which win
-	dns_service
+	[ -e "$W/kube/services" ] || dns_service
 	"$FAKES" kube "$W/kube" >"$W/kube.out" &
 	soon grep -q ready "$W/kube.out"
 	cat >"$W/kubeconfig" <<-END
