@@ -334,6 +334,21 @@ int dns_query_read(const void *p, size_t n, struct dns_query *ret)
 	return 0;
 }
 
+static bool question_eq(const struct dns_query *a, const struct dns_query *b)
+{
+	return dns_name_eq(&a->name, &b->name) && a->type == b->type && a->class == b->class;
+}
+
+bool dns_reply_is_to(const struct dns_query *q, const void *p, size_t n)
+{
+	struct cur c = cur_init(p, n);
+	struct dns_query got = { 0 };
+
+	cur_seek(&c, DNS_HEADER);
+	question_read(&c, &got);
+	return !cur_ok(&c) || question_eq(&got, q);
+}
+
 int dns_reply_check(const struct dns_query *q, uint16_t id, const void *p, size_t n, unsigned *rcode, struct dns_edns *edns)
 {
 	struct cur c = cur_init(p, n);
@@ -348,7 +363,7 @@ int dns_reply_check(const struct dns_query *q, uint16_t id, const void *p, size_
 	question_read(&c, &got);
 	if (!cur_ok(&c) || got.id != id || !(got.flags & DNS_QR) || OPCODE(got.flags))
 		return -EBADMSG;
-	if (!dns_name_eq(&got.name, &q->name) || got.type != q->type || got.class != q->class)
+	if (!question_eq(&got, q))
 		return -EBADMSG;
 	return records_read(p, n, edns, rcode, &is_signed);
 }

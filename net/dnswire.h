@@ -86,6 +86,8 @@ int dns_walk_start(struct dns_walk *w, const void *p, size_t n) must_check;	/* -
 int dns_walk_next(struct dns_walk *w, struct dns_record *ret, unsigned *section) must_check;
 /* The name that a CNAME, NS, PTR or DNAME of this message leads to. */
 int dns_record_target(const struct dns_walk *w, const struct dns_record *r, struct dns_name *ret) must_check;	/* -EBADMSG */
+/* False when p can be told to be about another question. p has a header; all else may be broken. */
+bool dns_reply_is_to(const struct dns_query *q, const void *p, size_t n);
 /* Is p a sound answer to q (id, QR, opcode, the one question, every record whole, nothing behind)? 0 or -EBADMSG.
  * *rcode may be extended by an OPT; *edns says what the server's OPT said. */
 int dns_reply_check(const struct dns_query *q, uint16_t id, const void *p, size_t n, unsigned *rcode, struct dns_edns *edns) must_check;

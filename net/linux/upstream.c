@@ -1,224 +1,128 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How it works: a "flight" is one question handed to c-ares, which has no cancel of its own: the flight outlives a
- * cancelled query and is freed when c-ares lets go. Results that arrive inside of ares_send() (a send error) wait for a
- * zero timer. Time is a fixed tick while something is in flight: ares_timeout() walks all queries on each call.
- *
- * c-ares 1.18, on FORMERR without OPT, cuts the last 11 bytes of the query (our OPT), asks again and switches EDNS off for
- * the whole channel, which then repeats every answer above 512 bytes over TCP; so an answer without OPT makes us look at
- * the flag, and a channel that lost it asks plainly until it is made anew. */
+/* How it works: a "flight" is one question under way, in one of four stages. In the first two it has been sent by UDP once
+ * and twice; a truncated answer moves it to TCP; in the last it has failed at a moment when nobody may be told, and waits
+ * for a zero timer. Within a stage all have the same patience, so that each list is in order of time, and a coarse tick
+ * looks at the heads alone. A datagram belongs to a flight by its socket, id and question; another one is nobody's. */
 #include "net/linux/upstream.h"
 
-#include <ares.h>
-#include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <string.h>
+#include <sys/queue.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "net/sock.h"
+#include "net/linux/upstream_tcp.h"
+#include "net/linux/upstream_udp.h"
 
 #define TICK_MS 50
 #define PLAIN_MS 60000		/* how long a server without EDNS is asked plainly */
-#define SOCKETS_MAX 16		/* of one channel: one UDP, one TCP, and those just closed */
+#define BUCKETS 1024		/* of flights by id; a power of two */
+#define RANDOMS 64		/* drawn at once */
+#define MS 1000000ull
 
-struct watch {
-	struct io io;
-	struct upstream *u;
-};
+enum stage { FIRST_TRY, SECOND_TRY, OVER_TCP, ENDING, STAGES };
+
+static const unsigned patience[STAGES] = { [FIRST_TRY] = 1, [SECOND_TRY] = 2, [OVER_TCP] = 2 };	/* in timeout_ms */
+
+TAILQ_HEAD(flights, upstream_flight);
 
 struct upstream_flight {
-	struct upstream *u;		/* NULL: the upstream is gone */
-	struct upstream_query *q;	/* NULL: cancelled */
-	struct upstream_flight *next, **prev;
-	uint64_t since_ns;
+	struct upstream *u;
+	struct upstream_query *q;
+	TAILQ_ENTRY(upstream_flight) of_stage;
+	struct upstream_flight *chain;		/* the next in its bucket */
+	struct upstream_slot *slot;
+	struct upstream_tcp_ask *tcp;		/* NULL: none */
+	uint64_t since_ns, due_ns;
+	enum stage stage;
 	uint16_t id;
-	bool edns, sending;
-	int code;			/* result that came while sending */
-	struct timer deferred;
+	bool edns;
+	int code;				/* ENDING: how */
 };
 
 struct upstream {
 	struct loop *loop;
-	struct hostport server;
 	unsigned timeout_ms;
-	ares_channel channel;
-	struct watch sock[SOCKETS_MAX];
-	struct timer tick;
-	unsigned inside;		/* depth of calls into c-ares: the channel must stay */
-	struct upstream_flight *flights;
-	uint8_t ids[65536 / 8];		/* in use */
+	struct upstream_udp udp;
+	struct upstream_tcp *tcp;		/* NULL until an answer is truncated */
+	struct timer tick, ending;
+	struct flights stage[STAGES];
+	struct upstream_flight *by_id[BUCKETS];
+	uint32_t random[RANDOMS];
+	unsigned random_left;
 	uint64_t plain_until_ns;
 	struct upstream_stats stats;
 };
 
-static bool library_ready;		/* set once, before any thread is made */
+/* ---- flights by id ----------------------------------------------------------------------------------------------- */
 
-__attribute__((constructor)) static void library_init(void)
+static struct upstream_flight **bucket(struct upstream *u, uint16_t id)
 {
-	library_ready = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
+	return &u->by_id[id % BUCKETS];
 }
 
-static int ares_errno(int status)
+static struct upstream_flight *flight_find(struct upstream *u, uint16_t id)
 {
-	switch (status) {
-	case ARES_SUCCESS: return 0;
-	case ARES_ETIMEOUT: return -ETIMEDOUT;
-	case ARES_ECONNREFUSED: return -ECONNREFUSED;
-	case ARES_ECANCELLED: case ARES_EDESTRUCTION: return -ECANCELED;
-	case ARES_EBADRESP: case ARES_EBADQUERY: case ARES_EFORMERR: return -EBADMSG;
-	default: return -EIO;
+	struct upstream_flight *f = *bucket(u, id);
+
+	while (f && f->id != id)
+		f = f->chain;
+	return f;
+}
+
+static uint32_t random_draw(struct upstream *u)
+{
+	if (!u->random_left) {
+		random_bytes(u->random, sizeof(u->random));
+		u->random_left = RANDOMS;
 	}
+	return u->random[--u->random_left];
 }
 
-/* ---- channel ----------------------------------------------------------------------------------------------------- */
-
-static void channel_process(struct upstream *u, ares_socket_t in, ares_socket_t out)
+/* Its socket and its id, unique among all of this upstream. */
+static void flight_identify(struct upstream_flight *f)
 {
-	u->inside++;
-	ares_process_fd(u->channel, in, out);
-	u->inside--;
-}
+	uint32_t r;
 
-static void on_socket(struct io *io, unsigned events)
-{
-	struct watch *w = container_of(io, struct watch, io);
-
-	channel_process(w->u, events & (IO_IN | IO_ERR) ? io->fd : ARES_SOCKET_BAD, events & IO_OUT ? io->fd : ARES_SOCKET_BAD);
-}
-
-static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	struct upstream *u = arg;
-	unsigned events = (readable ? IO_IN : 0u) | (writable ? IO_OUT : 0u);
-	struct watch *free_watch = NULL;
-
-	for (int i = 0; i < SOCKETS_MAX; i++) {
-		struct watch *w = &u->sock[i];
-
-		if (w->io.loop && w->io.fd == fd) {
-			if (events)
-				io_set(&w->io, events);
-			else
-				io_stop(&w->io);
-			return;
-		}
-		if (!w->io.loop)
-			free_watch = w;
-	}
-	if (events && free_watch)
-		io_start(u->loop, &free_watch->io, fd, events, on_socket);
-}
-
-static void options_set(struct upstream *u, struct ares_options *o, int *mask)
-{
-	*o = (struct ares_options){
-		.flags = ARES_FLAG_STAYOPEN | ARES_FLAG_NOCHECKRESP | ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-		.timeout = (int)u->timeout_ms,
-		.tries = 2,
-		.lookups = (char *)"b",
-		.socket_receive_buffer_size = 1 << 20,
-		.sock_state_cb = on_socket_state,
-		.sock_state_cb_data = u,
-		.ednspsz = 4096,
-		.resolvconf_path = (char *)"/dev/null",
-	};
-	*mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_RCVBUF |
-		ARES_OPT_SOCK_STATE_CB | ARES_OPT_EDNSPSZ | ARES_OPT_RESOLVCONF;
-#ifdef ARES_OPT_QUERY_CACHE
-	o->qcache_max_ttl = 0;
-	*mask |= ARES_OPT_QUERY_CACHE;
-#endif
-}
-
-static int socket_made(ares_socket_t fd, int type, void *arg)
-{
-	sock_mark(fd);
-	return 0;
-}
-
-static int channel_open(struct upstream *u, struct err *err)
-{
-	struct ares_options options;
-	char server[HOSTPORT_STRLEN];
-	int mask, r;
-
-	options_set(u, &options, &mask);
-	r = library_ready ? ares_init_options(&u->channel, &options, mask) : ARES_ENOTINITIALIZED;
-	if (r == ARES_SUCCESS) {
-		ares_set_socket_configure_callback(u->channel, socket_made, NULL);
-		r = ares_set_servers_ports_csv(u->channel, hostport_format(&u->server, server));
-	}
-	return r == ARES_SUCCESS ? 0 : err_set(err, ares_errno(r), "DNS server %s: %s", server, ares_strerror(r));
-}
-
-static void channel_close(struct upstream *u)
-{
-	if (u->channel)
-		ares_destroy(u->channel);
-	u->channel = NULL;
-	for (int i = 0; i < SOCKETS_MAX; i++)
-		io_stop(&u->sock[i].io);
-}
-
-/* Did c-ares switch EDNS off (see above)? */
-static bool channel_lost_edns(struct upstream *u)
-{
-	struct ares_options o = { 0 };
-	int mask = 0;
-	bool lost = ares_save_options(u->channel, &o, &mask) == ARES_SUCCESS && !(o.flags & ARES_FLAG_EDNS);
-
-	ares_destroy_options(&o);
-	return lost;
-}
-
-/* Time to try EDNS again? The channel can only be exchanged while nothing is in flight. */
-static void channel_renew(struct upstream *u)
-{
-	if (!u->plain_until_ns || u->flights || u->inside || loop_now(u->loop) < u->plain_until_ns)
-		return;
-	u->plain_until_ns = 0;
-	u->stats.no_edns = false;
-	channel_close(u);
-	(void)channel_open(u, NULL);
-}
-
-/* ---- flights ----------------------------------------------------------------------------------------------------- */
-
-static void on_tick(struct timer *t)
-{
-	struct upstream *u = container_of(t, struct upstream, tick);
-
-	timer_start(u->loop, t, TICK_MS, on_tick);
-	channel_process(u, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	if (!u->flights)
-		timer_stop(t);
-}
-
-static int id_take(struct upstream *u, uint16_t *ret)
-{
-	if (u->stats.in_flight >= UPSTREAM_IN_FLIGHT_MAX)
-		return -EBUSY;
 	do
-		random_bytes(ret, sizeof(*ret));
-	while (u->ids[*ret / 8] & 1 << *ret % 8);
-	u->ids[*ret / 8] |= (uint8_t)(1 << *ret % 8);
-	return 0;
+		r = random_draw(f->u);
+	while (flight_find(f->u, (uint16_t)r));
+	f->id = (uint16_t)r;
+	f->slot = upstream_udp_pick(&f->u->udp, r >> 16);
+	f->slot->in_flight++;
+	f->chain = *bucket(f->u, f->id);
+	*bucket(f->u, f->id) = f;
 }
+
+static void flight_forget(struct upstream_flight *f)
+{
+	struct upstream_flight **at = bucket(f->u, f->id);
+
+	while (*at != f)
+		at = &(*at)->chain;
+	*at = f->chain;
+	f->slot->in_flight--;
+}
+
+/* ---- life of a flight -------------------------------------------------------------------------------------------- */
 
 static void flight_free(struct upstream_flight *f)
 {
-	if (f->u) {
-		f->u->ids[f->id / 8] &= (uint8_t)~(1 << f->id % 8);
-		f->u->stats.in_flight--;
-		*f->prev = f->next;
-		if (f->next)
-			f->next->prev = f->prev;
-	}
-	if (f->q)
-		f->q->flight = NULL;
-	timer_stop(&f->deferred);
+	flight_forget(f);
+	TAILQ_REMOVE(&f->u->stage[f->stage], f, of_stage);
+	f->u->stats.in_flight--;
+	upstream_tcp_cancel(f->tcp);
+	f->q->flight = NULL;
 	free(f);
+}
+
+static void flight_stage(struct upstream_flight *f, enum stage next)
+{
+	struct upstream *u = f->u;
+
+	TAILQ_REMOVE(&u->stage[f->stage], f, of_stage);
+	f->stage = next;
+	f->due_ns = loop_now(u->loop) + patience[next] * u->timeout_ms * MS;
+	TAILQ_INSERT_TAIL(&u->stage[next], f, of_stage);
 }
 
 static void stats_count(struct upstream *u, const struct upstream_flight *f, int code)
@@ -244,128 +148,233 @@ static void flight_end(struct upstream_flight *f, int code, unsigned rcode, cons
 
 	stats_count(f->u, f, code);
 	flight_free(f);
-	if (q)
-		q->fn(q, code, rcode, reply, len);
+	q->fn(q, code, rcode, reply, len);
 }
 
-static void on_deferred(struct timer *t)
+/* As many as there are now: what fails anew from inside of a completion has its turn later. */
+static void on_ending(struct timer *t)
 {
-	struct upstream_flight *f = container_of(t, struct upstream_flight, deferred);
+	struct upstream *u = container_of(t, struct upstream, ending);
+	struct upstream_flight *f;
+	unsigned n = 0;
 
-	flight_end(f, f->code, 0, NULL, 0);
+	TAILQ_FOREACH(f, &u->stage[ENDING], of_stage)
+		n++;
+	while (n-- && (f = TAILQ_FIRST(&u->stage[ENDING])))
+		flight_end(f, f->code, 0, NULL, 0);
+	if (!TAILQ_EMPTY(&u->stage[ENDING]))
+		timer_start(u->loop, t, 0, on_ending);
 }
 
-static int flight_launch(struct upstream *u, struct upstream_query *q, bool edns);
+static void flight_end_soon(struct upstream_flight *f, int code)
+{
+	f->code = code;
+	flight_stage(f, ENDING);
+	if (!f->u->ending.loop)
+		timer_start(f->u->loop, &f->u->ending, 0, on_ending);
+}
+
+/* ---- UDP --------------------------------------------------------------------------------------------------------- */
+
+static void on_refused(struct upstream_slot *s)
+{
+	struct upstream *u = container_of(s->udp, struct upstream, udp);
+
+	for (enum stage i = FIRST_TRY; i <= SECOND_TRY; i++)
+		for (struct upstream_flight *f = TAILQ_FIRST(&u->stage[i]), *next; f; f = next) {
+			next = TAILQ_NEXT(f, of_stage);
+			if (f->slot == s)
+				flight_end_soon(f, -ECONNREFUSED);
+		}
+}
+
+/* Without room, what is not sent is as good as lost, but has its second try at the next tick. */
+static void flight_send(struct upstream_flight *f)
+{
+	uint8_t msg[DNS_QUERY_MAX];
+	int r = upstream_udp_send(f->slot, msg, dns_query_build(f->q->query, f->id, f->edns, msg));
+
+	if (r == -EAGAIN) {
+		TAILQ_REMOVE(&f->u->stage[f->stage], f, of_stage);
+		f->due_ns = f->stage == FIRST_TRY ? 0 : f->due_ns;
+		TAILQ_INSERT_HEAD(&f->u->stage[f->stage], f, of_stage);
+	} else if (r == -ECONNREFUSED) {
+		on_refused(f->slot);
+	} else if (r) {
+		flight_end_soon(f, -EIO);
+	}
+}
+
+static void on_tick(struct timer *t)
+{
+	struct upstream *u = container_of(t, struct upstream, tick);
+	uint64_t now = loop_now(u->loop);
+	struct upstream_flight *f;
+
+	while ((f = TAILQ_FIRST(&u->stage[FIRST_TRY])) && f->due_ns <= now) {
+		flight_stage(f, SECOND_TRY);
+		flight_send(f);
+	}
+	for (enum stage i = SECOND_TRY; i <= OVER_TCP; i++)
+		while ((f = TAILQ_FIRST(&u->stage[i])) && f->due_ns <= now)
+			flight_end(f, -ETIMEDOUT, 0, NULL, 0);
+	if (u->stats.in_flight)
+		timer_start(u->loop, t, TICK_MS, on_tick);
+}
+
+static int flight_launch(struct upstream *u, struct upstream_query *q, bool edns)
+{
+	struct upstream_flight *f;
+
+	if (u->stats.in_flight >= UPSTREAM_IN_FLIGHT_MAX)
+		return -EBUSY;
+	f = xcalloc(1, sizeof(*f));
+	*f = (struct upstream_flight){ .u = u, .q = q, .edns = edns, .since_ns = loop_deadline(0) };
+	flight_identify(f);
+	f->due_ns = loop_now(u->loop) + patience[FIRST_TRY] * u->timeout_ms * MS;
+	TAILQ_INSERT_TAIL(&u->stage[FIRST_TRY], f, of_stage);
+	u->stats.in_flight++;
+	u->stats.asked++;
+	q->flight = f;
+	if (!u->tick.loop)
+		timer_start(u->loop, &u->tick, TICK_MS, on_tick);
+	flight_send(f);
+	return 0;
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 /* The server knows no EDNS: the same question again, plainly. True when f is gone. */
 static bool retry_plainly(struct upstream_flight *f, unsigned rcode, const struct dns_edns *edns)
 {
 	struct upstream *u = f->u;
 	struct upstream_query *q = f->q;
-	bool formerr = (rcode == DNS_FORMERR || rcode == DNS_NOTIMP) && !(q && q->raw);
 
-	if (!f->edns || edns->present || (!formerr && !channel_lost_edns(u)))
+	if (!f->edns || edns->present || (rcode != DNS_FORMERR && rcode != DNS_NOTIMP))
 		return false;
-	u->plain_until_ns = loop_now(u->loop) + PLAIN_MS * 1000000ull;
+	u->plain_until_ns = loop_now(u->loop) + PLAIN_MS * MS;
 	u->stats.no_edns = true;
-	if (!formerr)
-		return false;	/* c-ares has asked again already: this is the answer */
 	flight_free(f);
-	if (q && flight_launch(u, q, false))
+	if (flight_launch(u, q, false))
 		q->fn(q, -EBUSY, 0, NULL, 0);
 	return true;
 }
 
-static void on_answer(void *arg, int status, int timeouts, unsigned char *reply, int len)
+/* Old servers refuse with nothing but a header. */
+static bool is_bare_error(const uint8_t *p, size_t n)
 {
-	struct upstream_flight *f = arg;
-	struct dns_edns edns = { 0 };
-	unsigned rcode = 0;
-	int code = ares_errno(status);
+	static const uint8_t no_records[8];
 
-	if (f->sending && f->u) {
-		f->code = code ? code : -EBADMSG;
-		timer_start(f->u->loop, &f->deferred, 0, on_deferred);
-		return;
-	}
-	if (!f->u || code == -ECANCELED)
-		return flight_free(f);
-	if (!f->q)
-		return flight_end(f, code, 0, NULL, 0);
-	if (!code)
-		code = dns_reply_check(f->q->query, f->id, reply, (size_t)len, &rcode, &edns);
-	if (!code && retry_plainly(f, rcode, &edns))
-		return;
-	flight_end(f, code, rcode, reply, (size_t)len);
+	return n == DNS_HEADER && p[3] & 15 && !memcmp(p + 4, no_records, sizeof(no_records));
 }
 
-static int flight_launch(struct upstream *u, struct upstream_query *q, bool edns)
+/* p has a header. Its id was seen to by the transport. */
+static void flight_answered(struct upstream_flight *f, const uint8_t *p, size_t n)
 {
-	autofree uint8_t *raw = q->raw ? xmemdup(q->raw, q->raw_len) : NULL;
-	uint8_t built[DNS_QUERY_MAX], *msg = raw ? raw : built;
-	struct upstream_flight *f;
-	size_t len = q->raw_len;
-	uint16_t id;
+	const struct dns_query *q = f->q->query;
+	uint16_t id = (uint16_t)(p[0] << 8 | p[1]);
+	uint8_t whole[DNS_QUERY_MAX];
+	struct dns_edns edns;
+	unsigned rcode;
+	int code;
 
-	if (id_take(u, &id))
-		return -EBUSY;
-	if (raw)
-		dns_id_set(raw, id);
+	if (is_bare_error(p, n)) {
+		n = dns_query_build(q, id, false, whole);
+		memcpy(whole + 2, p + 2, 2);
+		p = whole;
+	}
+	code = dns_reply_check(q, id, p, n, &rcode, &edns);
+	if (code || !retry_plainly(f, rcode, &edns))
+		flight_end(f, code, rcode, p, n);
+}
+
+static bool is_truncated(const uint8_t *p)
+{
+	return p[2] & DNS_TC >> 8;
+}
+
+static void on_tcp(void *owner, int code, const uint8_t *reply, size_t len)
+{
+	struct upstream_flight *f = owner;
+
+	f->tcp = NULL;
+	if (!code && is_truncated(reply))
+		code = -EBADMSG;
+	if (code)
+		flight_end(f, code, 0, NULL, 0);
 	else
-		len = dns_query_build(q->query, id, edns, built);
-	f = xcalloc(1, sizeof(*f));
-	*f = (struct upstream_flight){ .u = u, .q = q, .id = id, .edns = edns, .next = u->flights, .prev = &u->flights };
-	f->since_ns = loop_deadline(0);
-	if (f->next)
-		f->next->prev = &f->next;
-	u->flights = f;
-	u->stats.in_flight++;
-	u->stats.asked++;
-	q->flight = f;
-	if (!u->tick.loop)
-		timer_start(u->loop, &u->tick, TICK_MS, on_tick);
-	f->sending = true;
-	u->inside++;
-	ares_send(u->channel, msg, (int)len, on_answer, f);
-	u->inside--;
-	f->sending = false;
-	return 0;
+		flight_answered(f, reply, len);
+}
+
+static void flight_over_tcp(struct upstream_flight *f)
+{
+	struct upstream *u = f->u;
+	uint8_t msg[DNS_QUERY_MAX];
+	int r = -EIO;
+
+	flight_stage(f, OVER_TCP);
+	if (!u->tcp)
+		u->tcp = upstream_tcp_new(u->loop, upstream_server(u), u->timeout_ms, NULL);
+	if (u->tcp)
+		r = upstream_tcp_send(u->tcp, msg, dns_query_build(f->q->query, f->id, f->edns, msg), on_tcp, f, &f->tcp);
+	if (r)
+		flight_end(f, r, 0, NULL, 0);
+}
+
+static void on_message(struct upstream_slot *s, const uint8_t *p, size_t n, bool cut)
+{
+	struct upstream *u = container_of(s->udp, struct upstream, udp);
+	struct upstream_flight *f = n >= DNS_HEADER ? flight_find(u, (uint16_t)(p[0] << 8 | p[1])) : NULL;
+
+	if (!f || f->slot != s || f->stage > SECOND_TRY || !dns_reply_is_to(f->q->query, p, n))
+		return;
+	if (p[2] & DNS_QR >> 8 && (cut || is_truncated(p)))
+		flight_over_tcp(f);
+	else
+		flight_answered(f, p, n);
 }
 
 /* ---- public ------------------------------------------------------------------------------------------------------ */
 
 struct upstream *upstream_new(struct loop *l, const struct hostport *server, unsigned timeout_ms, struct err *err)
 {
-	struct upstream *u = xcalloc(1, sizeof(*u));
+	struct upstream *u;
 
+	if (!addr_bits(&server->addr)) {
+		(void)err_set(err, -EAFNOSUPPORT, "a DNS server needs an IP address");
+		return NULL;
+	}
+	u = xcalloc(1, sizeof(*u));
 	u->loop = l;
-	u->server = *server;
 	u->timeout_ms = timeout_ms;
-	for (int i = 0; i < SOCKETS_MAX; i++)
-		u->sock[i].u = u;
-	return channel_open(u, err) ? upstream_free(u) : u;
+	upstream_udp_init(&u->udp, l, server);
+	u->udp.on_message = on_message;
+	u->udp.on_refused = on_refused;
+	for (int i = 0; i < STAGES; i++)
+		TAILQ_INIT(&u->stage[i]);
+	return u;
 }
 
 struct upstream *upstream_free(struct upstream *u)
 {
+	struct upstream_flight *f;
+
 	if (!u)
 		return NULL;
-	assert(!u->inside);
-	timer_stop(&u->tick);
-	for (struct upstream_flight *f = u->flights, *next; f; f = next) {
-		next = f->next;
-		upstream_cancel(f->q);
-		if (f->deferred.loop)
+	for (int i = 0; i < STAGES; i++)
+		while ((f = TAILQ_FIRST(&u->stage[i])))
 			flight_free(f);
-	}
-	channel_close(u);
+	timer_stop(&u->tick);
+	timer_stop(&u->ending);
+	upstream_tcp_free(u->tcp);
+	upstream_udp_done(&u->udp);
 	free(u);
 	return NULL;
 }
 
 const struct hostport *upstream_server(const struct upstream *u)
 {
-	return &u->server;
+	return &u->udp.server;
 }
 
 const struct upstream_stats *upstream_stats(const struct upstream *u)
@@ -375,9 +384,10 @@ const struct upstream_stats *upstream_stats(const struct upstream *u)
 
 int upstream_ask(struct upstream *u, struct upstream_query *q, const struct dns_query *query, upstream_fn fn)
 {
-	channel_renew(u);
-	if (!u->channel)
-		return -EIO;
+	if (u->plain_until_ns && loop_now(u->loop) >= u->plain_until_ns) {
+		u->plain_until_ns = 0;
+		u->stats.no_edns = false;
+	}
 	q->query = query;
 	q->fn = fn;
 	return flight_launch(u, q, !u->plain_until_ns);
@@ -385,8 +395,6 @@ int upstream_ask(struct upstream *u, struct upstream_query *q, const struct dns_
 
 void upstream_cancel(struct upstream_query *q)
 {
-	if (q && q->flight) {
-		q->flight->q = NULL;
-		q->flight = NULL;
-	}
+	if (q && q->flight)
+		flight_free(q->flight);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* upstream: asks one DNS server (the only user of <ares.h>).
+/* upstream: asks one DNS server.
  *
- * c-ares is transport alone: one channel per server, two tries (timeout_ms, then twice that), TCP after a truncated
- * answer. The message is built here (own random id, our OPT last), the answer is checked in full before anyone sees it;
- * what does not pass is -EBADMSG. A server that knows no EDNS is asked without, for a minute at a time.
+ * By UDP over sockets of its own (upstream_udp), two tries (timeout_ms, then twice that); after a truncated answer over TCP
+ * by c-ares (upstream_tcp). The message is built here (own random id, our OPT last), the answer is checked in full before
+ * anyone sees it; what does not pass is -EBADMSG, an answer to another question is nobody's. A server that knows no EDNS
+ * is asked without, for a minute at a time. "Refused" ends at once all that is in flight on that socket.
  * Completion is exactly once, never from inside of upstream_ask(), and never after upstream_cancel(). Health and
  * failover are the owner's; the counters here are what it needs. Raw bytes in and out: the transport can be replaced. */
 #pragma once

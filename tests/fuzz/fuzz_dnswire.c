@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dns_name_text(&q.name, text);
 	memcpy(reply, data, size);
 	reply[2] |= 0x80;
+	if (!dns_reply_is_to(&q, reply, size))
+		abort();
 	if (!dns_reply_check(&q, q.id, reply, size, &rcode, &edns) &&
 	    dns_reply_build(&q, rcode, reply, size, out, dns_client_size(&q)) > dns_client_size(&q))
 		abort();
