@@ -105,7 +105,7 @@ make_root() {
 	[ -n "${https_proxy:-}" ] || https_proxy=$(proxy https)
 	[ -z "$http_proxy" ] || export http_proxy
 	[ -z "$https_proxy" ] || export https_proxy
-	rm -rf --one-file-system "$ROOT.new"
+	rm -rf --one-file-system "$cache"/*.new
 	# shellcheck disable=SC2046 # perhaps no address
 	nice unshare -m -p -f --kill-child --propagation private \
 		debootstrap --variant=minbase --include="$packages" "$SUITE" "$ROOT.new" $(mirror) >"$cache/log" 2>&1 || return

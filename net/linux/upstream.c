@@ -188,19 +188,19 @@ static void on_refused(struct upstream_slot *s)
 		}
 }
 
-/* Without room, what is not sent is as good as lost, but has its second try at the next tick. */
+/* Without room, what is not sent is as good as lost; the first time it has its second try at the next tick. */
 static void flight_send(struct upstream_flight *f)
 {
 	uint8_t msg[DNS_QUERY_MAX];
 	int r = upstream_udp_send(f->slot, msg, dns_query_build(f->q->query, f->id, f->edns, msg));
 
-	if (r == -EAGAIN) {
-		TAILQ_REMOVE(&f->u->stage[f->stage], f, of_stage);
-		f->due_ns = f->stage == FIRST_TRY ? 0 : f->due_ns;
-		TAILQ_INSERT_HEAD(&f->u->stage[f->stage], f, of_stage);
+	if (r == -EAGAIN && f->stage == FIRST_TRY) {
+		TAILQ_REMOVE(&f->u->stage[FIRST_TRY], f, of_stage);
+		f->due_ns = 0;
+		TAILQ_INSERT_HEAD(&f->u->stage[FIRST_TRY], f, of_stage);
 	} else if (r == -ECONNREFUSED) {
 		on_refused(f->slot);
-	} else if (r) {
+	} else if (r && r != -EAGAIN) {
 		flight_end_soon(f, -EIO);
 	}
 }
