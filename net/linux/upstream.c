@@ -188,11 +188,29 @@ static void on_refused(struct upstream_slot *s)
 		}
 }
 
+/* Its bytes: built into `built`, or the caller's own, copied into *copy (owned) for another id. */
+static const uint8_t *flight_message(const struct upstream_flight *f, uint8_t built[static DNS_QUERY_MAX], uint8_t **copy, size_t *ret_len)
+{
+	const struct upstream_query *q = f->q;
+
+	if (!q->raw) {
+		*ret_len = dns_query_build(q->query, f->id, f->edns, built);
+		return built;
+	}
+	*copy = xmemdup(q->raw, q->raw_len);
+	*ret_len = q->raw_len;
+	dns_id_set(*copy, f->id);
+	return *copy;
+}
+
 /* Without room, what is not sent is as good as lost; the first time it has its second try at the next tick. */
 static void flight_send(struct upstream_flight *f)
 {
-	uint8_t msg[DNS_QUERY_MAX];
-	int r = upstream_udp_send(f->slot, msg, dns_query_build(f->q->query, f->id, f->edns, msg));
+	uint8_t built[DNS_QUERY_MAX];
+	autofree uint8_t *copy = NULL;
+	size_t len;
+	const uint8_t *msg = flight_message(f, built, &copy, &len);
+	int r = upstream_udp_send(f->slot, msg, len);
 
 	if (r == -EAGAIN && f->stage == FIRST_TRY) {
 		TAILQ_REMOVE(&f->u->stage[FIRST_TRY], f, of_stage);
@@ -250,7 +268,7 @@ static bool retry_plainly(struct upstream_flight *f, unsigned rcode, const struc
 	struct upstream *u = f->u;
 	struct upstream_query *q = f->q;
 
-	if (!f->edns || edns->present || (rcode != DNS_FORMERR && rcode != DNS_NOTIMP))
+	if (!f->edns || q->raw || edns->present || (rcode != DNS_FORMERR && rcode != DNS_NOTIMP))
 		return false;
 	u->plain_until_ns = loop_now(u->loop) + PLAIN_MS * MS;
 	u->stats.no_edns = true;
@@ -309,14 +327,17 @@ static void on_tcp(void *owner, int code, const uint8_t *reply, size_t len)
 static void flight_over_tcp(struct upstream_flight *f)
 {
 	struct upstream *u = f->u;
-	uint8_t msg[DNS_QUERY_MAX];
+	uint8_t built[DNS_QUERY_MAX];
+	autofree uint8_t *copy = NULL;
+	size_t len;
+	const uint8_t *msg = flight_message(f, built, &copy, &len);
 	int r = -EIO;
 
 	flight_stage(f, OVER_TCP);
 	if (!u->tcp)
 		u->tcp = upstream_tcp_new(u->loop, upstream_server(u), u->timeout_ms, NULL);
 	if (u->tcp)
-		r = upstream_tcp_send(u->tcp, msg, dns_query_build(f->q->query, f->id, f->edns, msg), on_tcp, f, &f->tcp);
+		r = upstream_tcp_send(u->tcp, msg, len, on_tcp, f, &f->tcp);
 	if (r)
 		flight_end(f, r, 0, NULL, 0);
 }

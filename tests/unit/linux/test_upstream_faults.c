@@ -8,7 +8,9 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 
+#include "net/sock.h"
 #include "tests/fake/craft.h"
+#include "tests/fake/dns.h"
 #include "tests/tap.h"
 
 #define TRY_MS 400
@@ -228,6 +230,45 @@ static void test_refused(struct loop *l)
 	upstream_free(u);
 }
 
+/* ---- signed messages ---- */
+
+static size_t make_formerr(struct craft *c, const uint8_t *q, size_t n, bool tcp, uint8_t *out)
+{
+	n = answer(q, n, out);
+	out[3] |= DNS_FORMERR;
+	return n;
+}
+
+/* What the caller has built goes out as it is, twice when need be, and is not asked in another way. */
+static void test_raw(struct loop *l)
+{
+	struct craft c = { .make = make_second };
+	struct ask a = { .query = { .flags = DNS_RD, .type = DNS_A, .class = DNS_IN } };
+	uint8_t raw[DNS_QUERY_MAX];
+	struct upstream *u;
+	size_t n;
+
+	craft_start(&c, l, "127.0.0.1");
+	u = upstream_new(l, &c.at, TRY_MS, NULL);
+	if (dns_name_parse("wEb.example", &a.query.name))
+		return;
+	n = dns_query_build(&a.query, 4711, false, raw);
+	raw[3] |= 0x40;			/* that bit we never set */
+	a.q = (struct upstream_query){ .owner = &a, .raw = raw, .raw_len = n };
+	for (int i = 0; i < 2; i++) {
+		a.done = false;
+		c.udp_seen = 0;
+		if (upstream_ask(u, &a.q, &a.query, on_reply))
+			ok(false, "it is asked");
+		ask_wait(&a, l);
+		ok(!a.code && c.udp_seen == 2u - i && c.question_len == n && !memcmp(c.question + 2, raw + 2, n - 2),
+		   "the caller's own bytes go out, %s", i ? "and a FORMERR is their answer" : "twice when the first is lost");
+		c.make = make_formerr;
+	}
+	upstream_free(u);
+	craft_stop(&c);
+}
+
 /* ---- ports ---- */
 
 static bool network_is_ours(void)
@@ -290,6 +331,28 @@ static void test_ports(struct loop *l)
 	craft_stop(&c);
 }
 
+static void test_ipv6(struct loop *l)
+{
+	struct hostport at = { 0 };
+	struct fake_dns f;
+	struct upstream *u;
+	struct ask a;
+	int fd = hostport_parse("::1", 0, &at) ? -1 : sock_udp_bind(&at, NULL);
+
+	if (fd < 0) {
+		skip("IPv6", "no IPv6 here");
+		return;
+	}
+	close(fd);
+	fake_dns_start(&f, l, "::1");
+	u = upstream_new(l, &f.at, TRY_MS, NULL);
+	ask_start(&a, u, "web.example");
+	ask_wait(&a, l);
+	is_int(a.code, 0, "a server of IPv6 is asked");
+	upstream_free(u);
+	fake_dns_stop(&f);
+}
+
 static void test_unreachable(struct loop *l)
 {
 	struct hostport nowhere;
@@ -316,11 +379,13 @@ int main(void)
 	test_forged(l);
 	test_lost(l);
 	test_refused(l);
+	test_raw(l);
 	if (ours) {
+		test_ipv6(l);
 		test_ports(l);
 		test_unreachable(l);
 	} else {
-		skip("ports that change, no route", "no network of its own here");
+		skip("ports that change, IPv6, no route", "no network of its own here");
 	}
 	loop_free(l);
 	return tap_done();
