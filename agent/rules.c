@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/linux/conntrack.h"
+#include "net/sock.h"
 
 #define TABLE "firestream-svc"
 #define PING "ping"
@@ -122,6 +123,10 @@ static void table_write(struct nft *n, const struct prefixes *services)
 	nft_rule_begin(n, TABLE, REFUSE);
 	nft_load_addr(n, &live.addr, 0);
 	nft_match_not_in(n, LIVE, 0);
+	nft_accept(n);
+	nft_rule_end(n);
+	nft_rule_begin(n, TABLE, REFUSE);	/* whether the cluster's DNS is there, its answers tell */
+	nft_match_mark(n, SOCK_MARK);
 	nft_accept(n);
 	nft_rule_end(n);
 	for (size_t i = 0; i < services->n; i++) {
