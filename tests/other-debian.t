@@ -80,7 +80,7 @@ if ! command -v debootstrap >/dev/null || ! command -v ip >/dev/null; then
 fi
 unshare -m -p -n -u -f --propagation private true 2>/dev/null || skip "no namespaces here"
 
-packages=$(make -s debs | tr ' ' ,),ca-certificates,iproute2,nftables,procps,perl,busybox,git,util-linux
+packages=$(make -s debs | tr ' ' ,),ca-certificates,iproute2,nftables,procps,perl,busybox,git,curl,iputils-ping,jq,openssl,util-linux
 key=$(printf '%s\n' "$SUITE" "$(dpkg --print-architecture)" "$packages" | sha256sum | cut -c1-16)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/firestream-tests
 ROOT=$cache/$SUITE-$key
