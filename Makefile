@@ -206,7 +206,13 @@ $(B)/netns/%: $(B)/tests/netns/%.o $(FAKES) $(DEPS_agent)
 netns: all $(B)/netns/fakes
 	$(Q)BUILD_DIR="$(abspath $(B))" $(PROVE) -e '' $(PROVE_FLAGS) $(wildcard tests/netns/*.t)
 
-e2e: all
+# What the end-to-end scripts copy into containers: static, so that it runs in any.
+$(B)/e2e/%: $(B)/tests/e2e/%.o $(DEPS_net)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OPT_$(BUILD)) -static-pie $(LDFLAGS) -o $@ $< $(DEPS_net)
+
+e2e: all $(B)/e2e/compare
 	$(Q)BUILD_DIR="$(abspath $(B))" tests/e2e/run
 
 bench: all
