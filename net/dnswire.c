@@ -477,31 +477,95 @@ size_t dns_ede_put(uint8_t *msg, size_t n, unsigned code)
 	return n + put16(msg + n, code);
 }
 
+/* Do the bytes of `name`, uncompressed, stand at `at`, pointers followed? */
+static bool name_stands(const uint8_t *p, size_t at, const uint8_t *name)
+{
+	for (;; at += 1u + *name, name += 1u + *name) {
+		while (p[at] >= 0xc0)
+			at = u16_at(p + at) & 0x3fffu;
+		if (memcmp(p + at, name, 1u + *name) != 0)
+			return false;
+		if (!*name)
+			return true;
+	}
+}
+
+/* A name that is about to be written: so many bytes as they are, then its end, or a pointer to where the rest stands. */
+struct placed {
+	const uint8_t *name;
+	unsigned literal, pointer;
+	size_t len;
+};
+
+static struct placed name_place(const struct dns_build *b, const uint8_t *name, size_t n)
+{
+	struct placed ret = { .name = name, .len = n };
+
+	for (size_t i = 0; name[i]; i += 1u + name[i]) {
+		for (unsigned k = 0; k < b->name_count; k++) {
+			if (b->names[k].len == n - i && name_stands(b->p, b->names[k].at, name + i)) {
+				ret.literal = (unsigned)i;
+				ret.pointer = b->names[k].at;
+				ret.len = i + 2;
+				return ret;
+			}
+		}
+	}
+	ret.literal = (unsigned)n - 1;
+	return ret;
+}
+
+/* Each of the labels of a name at `at` begins a name that later ones may point to. */
+static void name_note(struct dns_build *b, size_t at, const uint8_t *name, size_t literal, size_t n)
+{
+	for (size_t i = 0; i < literal && at + i < 0x4000 && b->name_count < DNS_BUILD_NAMES; i += 1u + name[i])
+		b->names[b->name_count++] = (struct dns_build_name){ (uint16_t)(at + i), (uint8_t)(n - i) };
+}
+
+static size_t name_put(struct dns_build *b, size_t at, const struct placed *n, size_t full)
+{
+	memcpy(b->p + at, n->name, n->literal);
+	if (n->pointer)
+		put16(b->p + at + n->literal, 0xc000 | n->pointer);
+	else
+		b->p[at + n->literal] = 0;
+	name_note(b, at, n->name, n->literal, full);
+	return n->len;
+}
+
 void dns_build_start(struct dns_build *b, const struct dns_query *q, unsigned rcode, uint8_t *out, size_t max)
 {
 	*b = (struct dns_build){ .p = out, .max = max - (q->edns.present ? OPT_LEN : 0), .q = q, .rcode = rcode };
 	b->len = DNS_HEADER + question_put(out + DNS_HEADER, q);
+	if (q->name.len)
+		name_note(b, DNS_HEADER, q->name.b, q->name.len - 1u, q->name.len);
 }
 
 void dns_build_record(struct dns_build *b, unsigned section, const struct dns_name *owner, uint16_t type, uint32_t ttl,
 		      const void *rdata, size_t n)
 {
-	static const struct dns_name to_question = { .len = 2, .b = { 0xc0, DNS_HEADER } };
-	const struct dns_name *name = owner ? owner : &to_question;
-	uint8_t *o = b->p + b->len;
+	bool is_name = type == DNS_NS || type == DNS_CNAME || type == DNS_PTR;
+	const struct placed to_question = { .name = b->q->name.b, .pointer = DNS_HEADER, .len = 2 };
+	struct placed name = owner ? name_place(b, owner->b, owner->len) : to_question;
+	struct placed target = is_name ? name_place(b, rdata, n) : (struct placed){ .len = n };
+	uint8_t *o = b->p + b->len + name.len;
 
-	if (b->bad || n > DNS_MSG_MAX || b->max - b->len < name->len + 10u + n) {
+	if (b->bad || n > DNS_MSG_MAX || b->max - b->len < name.len + 10u + target.len) {
 		b->bad = true;
 		return;
 	}
-	memcpy(o, name->b, name->len);
-	o += name->len;
+	name_put(b, b->len, &name, owner ? owner->len : 0);
 	o += put16(o, type);
 	o += put16(o, DNS_IN);
 	o += put32(o, ttl);
-	o += put16(o, (unsigned)n);
-	memcpy(o, rdata, n);
-	b->len += name->len + 10u + n;
+	o += put16(o, (unsigned)target.len);
+	if (is_name)
+		name_put(b, (size_t)(o - b->p), &target, n);
+	else
+		memcpy(o, rdata, n);
+	if (type == DNS_SRV && n > 6)	/* not compressed itself (RFC 2782), but pointed to */
+		name_note(b, (size_t)(o - b->p) + 6, (const uint8_t *)rdata + 6, n - 7, n - 6);
+	b->len = (size_t)(o - b->p) + target.len;
 	b->count[section]++;
 }
 

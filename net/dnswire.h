@@ -110,19 +110,26 @@ size_t dns_reply_build(const struct dns_query *q, unsigned rcode, const uint8_t 
 enum { DNS_EDE_STALE = 3 };
 size_t dns_ede_put(uint8_t *msg, size_t n, unsigned code);
 
-/* Local answers: dns_build_start, records, dns_build_end. Records that do not fit set `bad` and TC. */
+/* Local answers: dns_build_start, records, dns_build_end. Records that do not fit set `bad` and TC. Owners and the names
+ * that NS, CNAME and PTR lead to are compressed, as long as the table of names has room. */
+#define DNS_BUILD_NAMES 64
+struct dns_build_name {
+	uint16_t at;			/* of a label in the message */
+	uint8_t len;			/* of the name from there on, uncompressed */
+};
 struct dns_build {
 	uint8_t *p;
 	size_t len, max;
 	const struct dns_query *q;
-	unsigned rcode, count[3];
+	unsigned rcode, count[3], name_count;
+	struct dns_build_name names[DNS_BUILD_NAMES];
 	bool bad;
 };
 #define DNS_LOCAL_MAX 4096
 void dns_build_start(struct dns_build *b, const struct dns_query *q, unsigned rcode, uint8_t *out, size_t max);
 /* owner NULL: the question's name. section as in dns_walk. */
 void dns_build_record(struct dns_build *b, unsigned section, const struct dns_name *owner, uint16_t type, uint32_t ttl,
-		      const void *rdata, size_t n);
+		      const void *rdata, size_t n);	/* names in it are not compressed yet */
 /* The SOA that makes negative answers cacheable: `ns.dns.ZONE hostmaster.ZONE`, minimum = ttl (CoreDNS's shape). */
 void dns_build_soa(struct dns_build *b, unsigned section, const struct dns_name *zone, uint32_t serial, uint32_t ttl);
 size_t dns_build_end(struct dns_build *b);		/* authoritative, recursion available */

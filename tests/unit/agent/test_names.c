@@ -51,10 +51,11 @@ static const char *name_at(const uint8_t *p, char text[static DNS_TEXT_MAX], siz
 	return text;
 }
 
-static void rdata_text(const uint8_t *p, const struct dns_record *r, struct buf *b)
+static void rdata_text(const struct dns_walk *w, const struct dns_record *r, struct buf *b)
 {
 	char text[DNS_TEXT_MAX], addr[INET6_ADDRSTRLEN];
-	const uint8_t *d = p + r->rdata;
+	const uint8_t *d = w->p + r->rdata;
+	struct dns_name target;
 	size_t n;
 
 	if (r->type == DNS_A || r->type == DNS_AAAA)
@@ -71,7 +72,8 @@ static void rdata_text(const uint8_t *p, const struct dns_record *r, struct buf 
 		for (int i = 1; i < 5; i++)
 			buf_addf(b, " %u", (unsigned)(d[n + 4 * i] << 24 | d[n + 4 * i + 1] << 16 | d[n + 4 * i + 2] << 8 | d[n + 4 * i + 3]));
 	} else
-		buf_addf(b, "%s %s", r->type == DNS_PTR ? "PTR" : r->type == DNS_NS ? "NS" : "CNAME", name_at(d, text, &n));
+		buf_addf(b, "%s %s", r->type == DNS_PTR ? "PTR" : r->type == DNS_NS ? "NS" : "CNAME",
+			 dns_record_target(w, r, &target) ? "broken" : name_at(target.b, text, &n));
 }
 
 /* The answer as names_recorded.h writes it; caller owns. */
@@ -96,7 +98,7 @@ static char *answer_text(const struct dns_query *q, const uint8_t *p, size_t n)
 
 		name_at(rec.name.b, owner, &len);
 		buf_addf(&b, "%s %s %u ", sections[section], streq(owner, asked) ? "=" : owner, rec.ttl);
-		rdata_text(p, &rec, &b);
+		rdata_text(&w, &rec, &b);
 		if (streq(buf_str(&b) + strcspn(buf_str(&b), " ") + 1 + strlen(streq(owner, asked) ? "=" : owner),
 			  " 5 SOA ns.dns.cluster.local hostmaster.cluster.local * 7200 1800 86400 5") && section == 1) {
 			buf_reset(&b);

@@ -213,6 +213,46 @@ static void test_sizes(void)
 	is_int(dns_client_size(&q), 4096, "at most 4096");
 }
 
+/* Ten reverse names, an SRV record and its address. */
+static void test_compression(void)
+{
+	static const uint8_t a[4] = { 192, 0, 2, 7 };
+	struct dns_query q = query("13.0.42.10.in-addr.arpa", DNS_PTR);
+	struct dns_name seen = { 0 }, host = name("ten.namespace.svc.cluster.local");
+	uint8_t out[512], srv[6 + DNS_NAME_MAX] = { 0 };
+	struct dns_record rec;
+	struct dns_build b;
+	struct dns_walk w;
+	unsigned section;
+	char text[DNS_TEXT_MAX];
+	size_t n;
+
+	dns_build_start(&b, &q, DNS_NOERROR, out, sizeof(out));
+	for (int i = 0; i < 10; i++) {
+		struct dns_name target = name((char[]){ (char)('a' + i), '\0' });
+
+		target.len = (uint8_t)(2 + host.len);
+		memcpy(target.b + 2, host.b, host.len);
+		dns_build_record(&b, 0, NULL, DNS_PTR, 5, target.b, target.len);
+	}
+	memcpy(srv + 6, host.b, host.len);
+	dns_build_record(&b, 0, &host, DNS_SRV, 5, srv, 6u + host.len);
+	dns_build_record(&b, 2, &host, DNS_A, 5, a, 4);
+	n = dns_build_end(&b);
+	ok(!(out[2] & DNS_TC >> 8) && n < 300, "names that stand there already are pointed to (%zu bytes)", n);
+	is_int(count(out, n, 0), 11, "all records are there");
+	if (!dns_walk_start(&w, out, n) && dns_walk_next(&w, &rec, &section) > 0 && dns_walk_next(&w, &rec, &section) > 0)
+		(void)!dns_record_target(&w, &rec, &seen);
+	is_str(dns_name_text(&seen, text), "b.ten.namespace.svc.cluster.local", "and read as what they were");
+	for (size_t max = DNS_QUERY_MAX; max < 400; max++) {
+		dns_build_start(&b, &q, DNS_NOERROR, out, max);
+		for (int i = 0; i < 20; i++)
+			dns_build_record(&b, 0, NULL, DNS_PTR, 5, host.b, host.len);
+		if (dns_build_end(&b) > max || count(out, b.len, 0) == 9999)
+			ok(false, "a maximum of %zu bytes is kept", max);
+	}
+}
+
 int main(void)
 {
 	test_names();
@@ -221,5 +261,6 @@ int main(void)
 	test_round_trip();
 	test_replies();
 	test_sizes();
+	test_compression();
 	return tap_done();
 }
