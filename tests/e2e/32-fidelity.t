@@ -27,6 +27,8 @@ try "and what is never ready runs" kubectl wait -n fid --for=jsonpath='{.status.
 
 # ---- the questions
 kubectl get services,endpointslices,pods,namespaces -A -o json >"$E2E/objects.json"
+# Left out: reverse names of addresses outside of the cluster's networks, which are the engine's; and that of an endpoint of no
+# service, of which CoreDNS makes a name that it cannot send.
 positive() {
 	jq -r '
 		def dashes: gsub("[.:]"; "-") | if endswith("-") then . + "0" else . end;
@@ -41,16 +43,14 @@ positive() {
 		elif .kind == "EndpointSlice" then (.metadata.labels["kubernetes.io/service-name"] // "none") as $service |
 			.endpoints // [] | .[:8][] | (.hostname // empty | "\(.).\($service).\($ns).svc"), (.addresses[] |
 				"\(dashes).\($service).\($ns).svc", "_http._tcp.\(dashes).\($service).\($ns).svc", "\(dashes).\($ns).pod",
-				# of a slice without a service CoreDNS builds a name that it cannot send, and is silent
-				# (the API server's is a node's: its reverse name is the engine's)
 				(select($service != "none" and startswith("10.4")) | "\(reverse4)."))
 		else "\($name).\($ns).pod", "\(.spec.hostname // $name).\($ns).svc",
 			(.status.podIPs[]?.ip | "\(dashes).\($ns).pod", "\(dashes).default.pod", "\(reverse4).") end |
 		if endswith(".") then . else . + ".cluster.local" end' "$E2E/objects.json"
 	printf '%s.cluster.local\n' svc pod dns ns.dns x.ns.dns dns-version x.dns-version 1.dns.svc hostmaster x.x.x.x.x.x.x
-	# not "ns.dns" below a zone in upper case, which CoreDNS does not find
+	# no NS, and no ns.dns, of a zone in upper case: CoreDNS does not find them
 	printf '%s\n' cluster.local Named.FID.svc.CLUSTER.local _HTTP._TCP.named.fid.svc.cluster.local FID.SVC.cluster.local NS.dns.cluster.local \
-		CLUSTER.local DNS-version.CLUSTER.local \
+		DNS-version.CLUSTER.local \
 		251.250.43.10.in-addr.arpa x.0.0.42.10.in-addr.arpa
 }
 # What search lists make of names outside, and what people mistype.
