@@ -93,4 +93,5 @@ printf '%s\n' "$out"
 memory=$(($(counter memory) - memory)) queries=$(($(counter queries) - queries))
 [ $((memory * 10)) -ge $((queries * 9)) ]
 ok $? "nine of ten from memory ($memory of $queries)"
+kubectl delete -f - --wait=false <"$E2E/fidelity.yaml" >/dev/null 2>&1
 finish
