@@ -299,6 +299,8 @@ bool cache_put(struct cache *c, const struct dns_query *q, unsigned rcode, const
 		return false;
 	negative = rcode == DNS_NXDOMAIN || !v.data;
 	ttl = worth_ttl(&v, negative);
+	if (dns_name_labels(&q->name) == 1)
+		ttl = MIN(ttl, CACHE_ENGINE_TTL);
 	if (!ttl) {
 		entry_drop(c, &k);
 		return false;

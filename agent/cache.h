@@ -3,7 +3,8 @@
  *
  * One entry per name (without case), type, class and the bits that change an answer: RD, AD, CD, DO. It lives for the
  * least TTL of its records, at most CACHE_TTL_MAX; without data (RFC 2308) for the least of these and the SOA's MINIMUM,
- * at most CACHE_NEGATIVE_MAX, and not at all without SOA; a failure for CACHE_FAILURE_TTL (RFC 9520). Truncated answers,
+ * at most CACHE_NEGATIVE_MAX, and not at all without SOA; a failure for CACHE_FAILURE_TTL (RFC 9520). A name of one label is
+ * one of the engine's containers, which says 600 s and may have another address right away: CACHE_ENGINE_TTL. Truncated answers,
  * other rcodes, meta types and what is over the limits are not kept. OPT is hop by hop and never stored, nor is AA, as
  * we are no authority. What a name has stays for CACHE_STALE_MAX longer, to be said when nobody can say better (RFC 8767),
  * not that it does not exist. The least recently used entry leaves first. The seed keeps the table's order from being guessed. */
@@ -16,6 +17,7 @@
 #define CACHE_FAILURE_TTL 5u
 #define CACHE_STALE_MAX 3600u
 #define CACHE_STALE_TTL 30u		/* said of stale data, and until it is asked again */
+#define CACHE_ENGINE_TTL 1u
 #define CACHE_REPLY_MAX 16384
 #define CACHE_RECORDS_MAX 512
 #define CACHE_SEED 16

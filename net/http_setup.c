@@ -118,6 +118,7 @@ static void set_connection(struct http_handle *x, uint64_t timeout_ms)
 	const struct http_endpoint *to = x->to;
 
 	curl_easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1l);
+	curl_easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1l);	/* else the end of a request waits for its resolver's thread */
 	curl_easy_setopt(x->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(x->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(x->easy, CURLOPT_USERAGENT, "firestream");

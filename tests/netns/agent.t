@@ -87,7 +87,7 @@ service() { # service NAMESPACE NAME ADDRESS PORT-NAME PORT
 }
 upstream_dns() {
 	: >"$W/upstream.out"
-	"$FAKES" dns 127.0.0.99:53 198.51.100.7 example web big >"$W/upstream.out" &
+	"$FAKES" dns 127.0.0.99:53 198.51.100.7 www example web big >"$W/upstream.out" &
 	upstream_pid=$!
 	soon grep -q ready "$W/upstream.out"
 }
@@ -143,7 +143,7 @@ cat >"$W/agent.json" <<END
 END
 
 # ---- start
-is "$(resolve example)" 198.51.100.7 "before the agent, the original upstream answers"
+is "$(resolve www.example)" 198.51.100.7 "before the agent, the original upstream answers"
 agent status >"$W/out" 2>&1
 is "$?" 1 "without an agent, status says so by its exit code"
 agent start --timeout 10s >"$W/out" 2>&1
@@ -169,7 +169,7 @@ is "$(resolve web.default.svc.cluster.local)" 10.43.1.1 "a cluster name resolves
 for short in web web.default web.default.svc; do
 	is "$(resolve $short)" 10.43.1.1 "so does plain $short, by the search list"
 done
-is "$(resolve example)" 198.51.100.7 "a name outside resolves as before"
+is "$(resolve www.example)" 198.51.100.7 "a name outside resolves as before"
 is "$(code web.default.svc.cluster.local A tcp)" 0 "over TCP as well"
 is "$(ask big.example TXT | cut -d' ' -f2) $(code big.example TXT tcp)" "0 0" "a big answer is cut over UDP and whole over TCP"
 is "$(ask big.example TXT tcp | cut -d' ' -f2)" 1 "whole: with its record"
@@ -178,13 +178,13 @@ is "$(address localhost A)" 127.0.0.1 "localhost is answered here"
 
 # ---- the upstream goes and comes
 asked=$(value asked)
-is "$(address example A)" 198.51.100.7 "a name is known from the first answer on"
+is "$(address www.example A)" 198.51.100.7 "a name is known from the first answer on"
 before=$(value hits)
-is "$(address example A) $(value asked)" "198.51.100.7 $asked" "known: the upstream is not asked"
+is "$(address www.example A) $(value asked)" "198.51.100.7 $asked" "known: the upstream is not asked"
 is "$(value hits)" $((before + 1)) "and status counts it"
 kill $upstream_pid; wait $upstream_pid 2>/dev/null
-is "$(address example A)" 198.51.100.7 "the upstream is gone: a known name is answered"
-is "$(code big A)" 2 "another one is SERVFAIL"
+is "$(address www.example A)" 198.51.100.7 "the upstream is gone: a known name is answered"
+is "$(code www.big A)" 2 "another one is SERVFAIL"
 upstream_dns
 
 # ---- routes
@@ -230,13 +230,13 @@ ok $? "which is noticed"
 is "$(ask host.k3d.internal AAAA | cut -d' ' -f1,3 | sed 's/ [0-9]$/ fast/')" "3 fast" "then at once, also for AAAA"
 is "$(address web.default.svc.cluster.local A)" 10.43.1.1 "while what is known is answered"
 is "$(ask twice.default.svc.cluster.local A | cut -d' ' -f1,2,4)" "0 3 198.51.100.7" "also where it leads outside"
-is "$(resolve example)" 198.51.100.7 "names outside go on"
+is "$(resolve www.example)" 198.51.100.7 "names outside go on"
 kill $kube_pid; wait $kube_pid 2>/dev/null
 is "$(address web.default.svc.cluster.local A)" 10.43.1.1 "the API server is gone, too: names are known for a while"
 web_is_gone() { [ "$(code web.default.svc.cluster.local A)" = 3 ]; }
 soon web_is_gone
 is "$(code web.default.svc.cluster.local A) $(code kubernetes.default.svc.cluster.local AAAA)" "3 3" "and then no more"
-is "$(resolve example)" 198.51.100.7 "names outside go on"
+is "$(resolve www.example)" 198.51.100.7 "names outside go on"
 api_server
 cluster_dns
 soon cluster_is up; got=$(agent status); cluster_is up
@@ -254,7 +254,7 @@ ok $? "each time"
 
 # ---- death
 agent_kill
-is "$(resolve example)" 198.51.100.7 "killed: names outside resolve at once"
+is "$(resolve www.example)" 198.51.100.7 "killed: names outside resolve at once"
 agent status >"$W/out" 2>&1
 is "$?" 1 "status knows that it is dead"
 before=$(routes)
@@ -287,7 +287,7 @@ is "$?" 0 "stop again is no error"
 mv "$W/kubeconfig" "$W/kubeconfig.later"
 agent start --no-wait --timeout 5s
 is "$?" 0 "without a cluster it serves"
-is "$(resolve example)" 198.51.100.7 "names outside"
+is "$(resolve www.example)" 198.51.100.7 "names outside"
 is "$(code web.default.svc.cluster.local A)" 3 "and says NXDOMAIN for the cluster's"
 agent start --timeout 500ms 2>"$W/out"
 is "$?" 4 "start without --no-wait times out: $(cat "$W/out")"

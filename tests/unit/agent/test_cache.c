@@ -72,6 +72,20 @@ static int64_t served_ttl(struct cache *c, const struct dns_query *q, uint64_t a
 	return !dns_walk_start(&w, out, n) && dns_walk_next(&w, &rec, &section) > 0 ? rec.ttl : 0;
 }
 
+static void test_engine_names(void)
+{
+	struct dns_query node = query("k3d-seed-server-0", DNS_A), outside = query("www.example", DNS_A);
+	struct said s = { 0, { 600 }, 0, 0, 0 };
+	struct cache *c = cache_new(1 << 16, 100, seed);
+
+	put(c, &node, &s);
+	put(c, &outside, &s);
+	ok(served_ttl(c, &node, START + S / 2) >= 0, "a container's name is known for a moment");
+	is_int(served_ttl(c, &node, START + 2 * S), -1, "and then asked again, whatever its TTL");
+	is_int(served_ttl(c, &outside, START + 2 * S), 598, "unlike a name outside");
+	cache_free(c);
+}
+
 static void test_lifetimes(void)
 {
 	static const struct { const char *what; struct said s; unsigned life; } rows[] = {
@@ -253,6 +267,7 @@ static void test_big(void)
 int main(void)
 {
 	test_lifetimes();
+	test_engine_names();
 	test_keys();
 	test_served();
 	test_stale();
