@@ -12,7 +12,7 @@
 
 #define HTTP_ERROR_BODY		(64u << 10)	/* kept of the body of a failure */
 #define HTTP_HEAD_MAX		(64u << 10)
-#define HTTP_CONNECT_MS		30000
+#define HTTP_CONNECT_MS		10000
 
 /* An easy handle in the multi; `done` is called when curl has finished with it. */
 struct http_handle {

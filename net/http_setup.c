@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 
+#define DNS_CACHE_S 1l		/* a node that is started again may have another address */
 #define BUFFER_BYTES	(128l << 10)
 #define FIRST_LINE	200
 
@@ -119,6 +120,7 @@ static void set_connection(struct http_handle *x, uint64_t timeout_ms)
 
 	curl_easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1l);
 	curl_easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1l);	/* else the end of a request waits for its resolver's thread */
+	curl_easy_setopt(x->easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S);
 	curl_easy_setopt(x->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(x->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(x->easy, CURLOPT_USERAGENT, "firestream");
