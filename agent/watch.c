@@ -34,12 +34,12 @@ static const struct {
 	[ROW_CUSTOM] = { "CoreDNS's own ConfigMap", CONFIG_MAPS, "fieldSelector=metadata.name%3Dcoredns-custom", 0 },
 };
 
-/* What tells one content of a file from the next. */
+/* What tells one content of a file from the next. The engine puts files with an mtime of 0, and may use an inode again. */
 struct mark {
 	dev_t dev;
 	ino_t ino;
 	off_t size;
-	struct timespec mtime;
+	struct timespec ctime;
 };
 
 struct row {
@@ -204,13 +204,13 @@ static void mark_read(const char *path, struct mark *ret)
 
 	*ret = (struct mark){ 0 };
 	if (stat(path, &st) == 0)
-		*ret = (struct mark){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
+		*ret = (struct mark){ st.st_dev, st.st_ino, st.st_size, st.st_ctim };
 }
 
 static bool mark_equal(const struct mark *a, const struct mark *b)
 {
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
-	       a->mtime.tv_nsec == b->mtime.tv_nsec;
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->ctime.tv_sec == b->ctime.tv_sec &&
+	       a->ctime.tv_nsec == b->ctime.tv_nsec;
 }
 
 static bool files_changed(struct watch *w)

@@ -62,8 +62,13 @@ if [ -n "$outside" ] && exec_in getent hosts "$outside" >/dev/null; then
 fi
 
 web=$(kubectl get service web -o 'jsonpath={.spec.clusterIP}')
-answers
-ok $? "the service answers before"
+answers || {
+	ok 1 "the service answers before"
+	root $agent status | sed 's/^/# /'
+	finish
+	exit
+}
+ok 0 "the service answers before"
 fds=$(descriptors) before=$(routes)
 
 # ---- addresses
@@ -109,28 +114,31 @@ back 10 "connected again, the service answers" answers
 is "$(routes)" "$before" "by the same routes"
 
 # ---- the token
-root sh -c 'cp /etc/firestream/agent.token /tmp/agent.token; printf wrong >/etc/firestream/agent.token'
+root sh -c 'cp /etc/firestream/agent/token /tmp/token; printf wrong >/etc/firestream/agent/token'
 back 10 "a token that is refused is said" says '[.errors[].text] | any(test("401|nauthorized"))'
 known "the token is refused"
 kubectl create service clusterip new --tcp=80 >/dev/null
 new=$(kubectl get service new -o 'jsonpath={.spec.clusterIP}')
 is "$(address new.default.svc.cluster.local)" "$new" "what is new is asked of CoreDNS"
-root sh -c 'cat /tmp/agent.token >/etc/firestream/agent.token; rm /tmp/agent.token'
+root sh -c 'cat /tmp/token >/etc/firestream/agent/token; rm /tmp/token'
 back 10 "with a good one the cluster is followed again" says .names.live
 kubectl delete service new >/dev/null
 gone() { [ -z "$(address new.default.svc.cluster.local)" ]; }
 back 2 "a removed service is gone" gone
 
 # ---- the node comes back with another address, and the dev container, too: they exchange theirs
-old=$(docker inspect "$node" | jq -r ".[0].NetworkSettings.Networks[\"k3d-$cluster\"].IPAddress")
+address_of() { docker inspect "$1" | jq -r ".[0].NetworkSettings.Networks[\"k3d-$cluster\"].IPAddress"; }
+old=$(address_of "$node")
+first=$dev second=$node
+expr "$old" '>' "$(address_of "$dev")" >/dev/null && first=$node second=$dev
 docker stop -t 2 "$node" >/dev/null
 known "the node stopped"
 docker network disconnect "k3d-$cluster" "$node"
 docker network disconnect "k3d-$cluster" "$dev"
-docker network connect "k3d-$cluster" "$dev"
-docker network connect "k3d-$cluster" "$node"
+docker network connect "k3d-$cluster" "$first" # gets the lowest that is free
+docker network connect "k3d-$cluster" "$second"
 docker start "$node" >/dev/null
-new=$(docker inspect "$node" | jq -r ".[0].NetworkSettings.Networks[\"k3d-$cluster\"].IPAddress")
+new=$(address_of "$node")
 [ -n "$new" ] && [ "$new" != "$old" ]
 ok $? "the node has another address ($old before, $new now)"
 back 60 "the agent is ready" says ".ready and any(.nodes[].addresses[]; . == \"$new\")"
