@@ -129,14 +129,12 @@ back 2 "a removed service is gone" gone
 # ---- the node comes back with another address, and the dev container, too: they exchange theirs
 address_of() { docker inspect "$1" | jq -r ".[0].NetworkSettings.Networks[\"k3d-$cluster\"].IPAddress"; }
 old=$(address_of "$node")
-first=$dev second=$node
-expr "$old" '>' "$(address_of "$dev")" >/dev/null && first=$node second=$dev
+higher=$(printf '%s\n%s\n' "$old" "$(address_of "$dev")" | sort -V | tail -n 1)
 docker stop -t 2 "$node" >/dev/null
 known "the node stopped"
-docker network disconnect "k3d-$cluster" "$node"
 docker network disconnect "k3d-$cluster" "$dev"
-docker network connect "k3d-$cluster" "$first" # gets the lowest that is free
-docker network connect "k3d-$cluster" "$second"
+[ "$higher" != "$old" ] || docker start "$node" >/dev/null # who comes first gets the lower one
+docker network connect "k3d-$cluster" "$dev"
 docker start "$node" >/dev/null
 new=$(address_of "$node")
 [ -n "$new" ] && [ "$new" != "$old" ]
