@@ -93,24 +93,38 @@ static void put16(uint8_t *o, unsigned v)
 	o[1] = (uint8_t)v;
 }
 
-static struct key key_of(const struct cache *c, const struct dns_query *q)
+/* Eight bytes with what is A to Z in lower case. The lengths of labels are below. */
+static uint64_t lower8(uint64_t w)
 {
-	struct key k = { .bits = key_bits(q), .len = q->name.len + 4u };
+	const uint64_t ones = UINT64_MAX / 255;
+	uint64_t low = w & 127 * ones, from_a = low + (128 - 'A') * ones, after_z = low + (127 - 'Z') * ones;
 
-	for (unsigned i = 0; i < q->name.len; i++) {
-		uint8_t ch = q->name.b[i];
+	return w | ((from_a ^ after_z) & ~w & 128 * ones) >> 2;
+}
 
-		k.b[i] = ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch;
+static void key_of(const struct cache *c, const struct dns_query *q, struct key *ret)
+{
+	for (size_t at = 0; at < q->name.len; at += 8) {
+		size_t left = MIN(q->name.len - at, (size_t)8);
+		uint64_t w = 0;
+
+		memcpy(&w, q->name.b + at, left);
+		w = lower8(w);
+		memcpy(ret->b + at, &w, left);
 	}
-	put16(k.b + q->name.len, q->type);
-	put16(k.b + q->name.len + 2, q->class);
-	k.hash = sip_hash(c->seed, k.b, k.len) ^ k.bits;
-	return k;
+	put16(ret->b + q->name.len, q->type);
+	put16(ret->b + q->name.len + 2, q->class);
+	ret->len = q->name.len + 4u;
+	ret->bits = key_bits(q);
+	ret->hash = sip_hash(c->seed, ret->b, ret->len) ^ ret->bits;
 }
 
 uint64_t cache_hash(const struct cache *c, const struct dns_query *q)
 {
-	return key_of(c, q).hash;
+	struct key k;
+
+	key_of(c, q, &k);
+	return k.hash;
 }
 
 bool cache_is_same(const struct dns_query *a, const struct dns_query *b)
@@ -173,6 +187,12 @@ static void entry_drop(struct cache *c, const struct key *k)
 
 	if (e)
 		entry_free(c, e);
+}
+
+static struct entry *entry_of(const struct cache *c, const struct dns_query *q, struct key *ret)
+{
+	key_of(c, q, ret);
+	return entry_find(c, ret);
 }
 
 /* Takes e over, in place of what has its key; what was used least makes room. */
@@ -287,12 +307,13 @@ static bool is_sayable(const struct entry *e, uint64_t now_ns)
 
 bool cache_put(struct cache *c, const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint64_t now_ns)
 {
-	struct key k = key_of(c, q);
+	struct key k;
 	struct worth v;
 	struct entry *e;
 	bool negative;
 	uint32_t ttl;
 
+	key_of(c, q, &k);
 	if ((rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN) || type_is_meta(q->type) || reply[2] & DNS_TC >> 8)
 		return false;
 	if (!reply_weigh(q, reply, n, &v))
@@ -317,8 +338,8 @@ bool cache_put(struct cache *c, const struct dns_query *q, unsigned rcode, const
 
 void cache_put_failure(struct cache *c, const struct dns_query *q, unsigned rcode, uint64_t now_ns)
 {
-	struct key k = key_of(c, q);
-	struct entry *e = entry_find(c, &k);
+	struct key k;
+	struct entry *e = entry_of(c, q, &k);
 
 	if (type_is_meta(q->type))
 		return;
@@ -360,17 +381,21 @@ static size_t entry_serve(struct cache *c, struct entry *e, const struct dns_que
 	c->stats.negative_hits += e->kind == NEGATIVE;
 	c->stats.failure_hits += e->kind == FAILURE;
 	c->stats.stale_hits += stale;
-	use_unlink(c, e);
-	use_link(c, e);
-	n = dns_reply_build(q, e->rcode, e->data, e->len, out, limit - (stale ? DNS_EDE_LEN : 0));
+	if (e != c->newest) {
+		use_unlink(c, e);
+		use_link(c, e);
+	}
+	limit -= stale ? DNS_EDE_LEN : 0;
+	n = e->rcode < 16 && e->len + (size_t)DNS_OPT_LEN <= limit ? dns_reply_copy(q, e->rcode, e->data, e->len, out)
+								   : dns_reply_build(q, e->rcode, e->data, e->len, out, limit);
 	ttls_set(e, q, stale, now_ns > e->stored_ns ? (now_ns - e->stored_ns) / NS_PER_S : 0, out);
 	return stale && q->edns.present ? dns_ede_put(out, n, DNS_EDE_STALE) : n;
 }
 
 size_t cache_serve(struct cache *c, const struct dns_query *q, uint64_t now_ns, uint8_t *out, size_t limit)
 {
-	struct key k = key_of(c, q);
-	struct entry *e = entry_find(c, &k);
+	struct key k;
+	struct entry *e = entry_of(c, q, &k);
 
 	if (e && now_ns >= e->expires_ns && !is_sayable(e, now_ns)) {
 		entry_free(c, e);
@@ -384,8 +409,8 @@ size_t cache_serve(struct cache *c, const struct dns_query *q, uint64_t now_ns, 
 
 size_t cache_serve_stale(struct cache *c, const struct dns_query *q, uint64_t now_ns, uint8_t *out, size_t limit)
 {
-	struct key k = key_of(c, q);
-	struct entry *e = entry_find(c, &k);
+	struct key k;
+	struct entry *e = entry_of(c, q, &k);
 
 	return e && is_sayable(e, now_ns) ? entry_serve(c, e, q, now_ns, out, limit) : 0;
 }

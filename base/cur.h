@@ -15,12 +15,56 @@ struct cur {
 	bool bad;
 };
 
-struct cur cur_init(const void *p, size_t len);
-uint8_t cur_u8(struct cur *c);
-uint16_t cur_u16(struct cur *c);
-uint32_t cur_u32(struct cur *c);
-const uint8_t *cur_take(struct cur *c, size_t n);	/* NULL when fewer are left */
-void cur_seek(struct cur *c, size_t pos);		/* pos ≤ len, otherwise bad */
+static inline struct cur cur_init(const void *p, size_t len)
+{
+	return (struct cur){ .base = p, .len = len };
+}
+
+/* NULL when fewer are left */
+static inline const uint8_t *cur_take(struct cur *c, size_t n)
+{
+	const uint8_t *p;
+
+	if (c->bad || n > c->len - c->pos) {
+		c->bad = true;
+		return NULL;
+	}
+	if (!c->base)
+		return (const uint8_t *)"";
+	p = c->base + c->pos;
+	c->pos += n;
+	return p;
+}
+
+static inline uint8_t cur_u8(struct cur *c)
+{
+	const uint8_t *p = cur_take(c, 1);
+
+	return p ? p[0] : 0;
+}
+
+static inline uint16_t cur_u16(struct cur *c)
+{
+	const uint8_t *p = cur_take(c, 2);
+
+	return p ? (uint16_t)(p[0] * 256u + p[1]) : 0;
+}
+
+static inline uint32_t cur_u32(struct cur *c)
+{
+	const uint8_t *p = cur_take(c, 4);
+
+	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+}
+
+/* pos ≤ len, otherwise bad */
+static inline void cur_seek(struct cur *c, size_t pos)
+{
+	if (c->bad || pos > c->len)
+		c->bad = true;
+	else
+		c->pos = pos;
+}
 
 static inline size_t cur_left(const struct cur *c)
 {

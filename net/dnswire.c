@@ -6,7 +6,6 @@
 
 #include "base/cur.h"
 
-#define OPT_LEN 11
 #define OPTION_EDE 15
 #define OPCODE(flags) ((flags) >> 11 & 15)
 
@@ -139,7 +138,8 @@ struct dns_name dns_name_parent(const struct dns_name *n, unsigned skip)
 	return p;
 }
 
-/* A name at the cursor, pointers followed (RFC 1035 4.1.4): each must lead before the part that it stands in. */
+/* A name at the cursor, pointers followed (RFC 1035 4.1.4): each must lead before the part that it stands in. ret NULL:
+ * only whether it is whole. */
 static void name_read(struct cur *c, struct dns_name *ret)
 {
 	struct cur at = *c;
@@ -166,18 +166,22 @@ static void name_read(struct cur *c, struct dns_name *ret)
 
 		if (!label || at.bad || len + n + 1 > DNS_NAME_MAX)
 			break;
-		ret->b[len] = (uint8_t)n;
-		memcpy(ret->b + len + 1, label, n);
+		if (ret) {
+			ret->b[len] = (uint8_t)n;
+			memcpy(ret->b + len + 1, label, n);
+		}
 		len += n + 1;
 		if (!n) {
-			ret->len = (uint8_t)len;
+			if (ret)
+				ret->len = (uint8_t)len;
 			if (!jumped)
 				*c = at;
 			return;
 		}
 	}
 	c->bad = true;
-	ret->len = 0;
+	if (ret)
+		ret->len = 0;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -198,7 +202,6 @@ static void question_read(struct cur *c, struct dns_query *ret)
 static bool rdata_sound(const uint8_t *p, size_t n, const struct dns_record *r)
 {
 	struct cur c = cur_init(p, r->end);
-	struct dns_name name;
 	unsigned names, before = 0, after = 0;
 
 	switch (r->type) {
@@ -213,7 +216,7 @@ static bool rdata_sound(const uint8_t *p, size_t n, const struct dns_record *r)
 	cur_seek(&c, r->rdata);
 	(void)cur_take(&c, before);
 	while (names--)
-		name_read(&c, &name);
+		name_read(&c, NULL);
 	(void)cur_take(&c, after);
 	return cur_ok(&c) && c.pos == r->end && r->end <= n;
 }
@@ -221,7 +224,6 @@ static bool rdata_sound(const uint8_t *p, size_t n, const struct dns_record *r)
 int dns_walk_start(struct dns_walk *w, const void *p, size_t n)
 {
 	struct cur c = cur_init(p, n);
-	struct dns_query q;
 	unsigned questions;
 
 	cur_seek(&c, 4);
@@ -229,7 +231,8 @@ int dns_walk_start(struct dns_walk *w, const void *p, size_t n)
 	*w = (struct dns_walk){ .p = p, .n = n };
 	for (int i = 0; i < 3; i++)
 		w->left[i] = cur_u16(&c);
-	question_read(&c, &q);
+	name_read(&c, NULL);
+	(void)cur_take(&c, 4);		/* type and class */
 	w->pos = c.pos;
 	return cur_ok(&c) && questions == 1 ? 0 : -EBADMSG;
 }
@@ -391,7 +394,7 @@ static size_t opt_put(uint8_t *o, bool dnssec_ok, unsigned rcode)
 	put16(o + 3, DNS_UDP_SIZE);
 	put32(o + 5, (uint32_t)(rcode >> 4) << 24 | (dnssec_ok ? 0x8000u : 0));
 	put16(o + 9, 0);
-	return OPT_LEN;
+	return DNS_OPT_LEN;
 }
 
 static void header_put(uint8_t *o, uint16_t id, unsigned flags, unsigned qd, const unsigned count[static 3])
@@ -440,9 +443,22 @@ size_t dns_error_build(const struct dns_query *q, unsigned rcode, unsigned flags
 	return n;
 }
 
+size_t dns_reply_copy(const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint8_t *out)
+{
+	unsigned count[3] = { u16_at(reply + 6), u16_at(reply + 8), u16_at(reply + 10) + q->edns.present };
+	unsigned flags = u16_at(reply + 2) & ~15u;
+
+	memcpy(out, reply, n);
+	header_put(out, q->id, flags | (q->flags & DNS_RD) | (rcode & 15), 1, count);
+	question_put(out + DNS_HEADER, q);
+	if (q->edns.present)
+		n += opt_put(out + n, q->edns.dnssec_ok, rcode);
+	return n;
+}
+
 size_t dns_reply_build(const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint8_t *out, size_t limit)
 {
-	size_t room = limit - (q->edns.present ? OPT_LEN : 0), len = DNS_HEADER + q->name.len + 4u;
+	size_t room = limit - (q->edns.present ? DNS_OPT_LEN : 0), len = DNS_HEADER + q->name.len + 4u;
 	unsigned flags = u16_at(reply + 2) & ~15u, count[3] = { 0 }, section;
 	struct dns_record rec;
 	struct dns_walk w;
@@ -535,7 +551,7 @@ static size_t name_put(struct dns_build *b, size_t at, const struct placed *n, s
 
 void dns_build_start(struct dns_build *b, const struct dns_query *q, unsigned rcode, uint8_t *out, size_t max)
 {
-	*b = (struct dns_build){ .p = out, .max = max - (q->edns.present ? OPT_LEN : 0), .q = q, .rcode = rcode };
+	*b = (struct dns_build){ .p = out, .max = max - (q->edns.present ? DNS_OPT_LEN : 0), .q = q, .rcode = rcode };
 	b->len = DNS_HEADER + question_put(out + DNS_HEADER, q);
 	if (q->name.len)
 		name_note(b, DNS_HEADER, q->name.b, q->name.len - 1u, q->name.len);

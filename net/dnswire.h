@@ -18,6 +18,7 @@
 #define DNS_MSG_MAX 65535
 #define DNS_HEADER 12
 #define DNS_QUERY_MAX (DNS_HEADER + DNS_NAME_MAX + 4 + 11)
+#define DNS_OPT_LEN 11		/* of an OPT without options */
 #define DNS_UDP_SIZE 1232	/* what we offer in our OPT (flag day 2020) */
 
 enum dns_type {
@@ -104,6 +105,8 @@ size_t dns_error_build(const struct dns_query *q, unsigned rcode, unsigned flags
  * answer or authority record had to go, or the server said so. reply has passed dns_reply_check(); out has `limit` bytes
  * ≥ DNS_QUERY_MAX. */
 size_t dns_reply_build(const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint8_t *out, size_t limit);
+/* The same for a reply that is whole, has no OPT, an rcode below 16, and fits with DNS_OPT_LEN to spare. */
+size_t dns_reply_copy(const struct dns_query *q, unsigned rcode, const uint8_t *reply, size_t n, uint8_t *out);
 
 /* Adds an Extended DNS Error (RFC 8914) to a message that ends with our bare OPT, in DNS_EDE_LEN bytes; the new length. */
 #define DNS_EDE_LEN 6
