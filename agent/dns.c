@@ -9,6 +9,7 @@
 #include "agent/dnstcp.h"
 #include "agent/exchange.h"
 #include "agent/rules.h"
+#include "agent/sendq.h"
 #include "agent/split.h"
 #include "agent/upstreams.h"
 #include "agent/zone.h"
@@ -47,8 +48,8 @@ void dns_send(struct dns *d, const struct dns_peer *peer, const void *msg, size_
 {
 	if (peer->conn)
 		dnstcp_send(peer->conn, msg, n);
-	else if (sendto(peer->udp, msg, n, MSG_NOSIGNAL, &peer->sa, peer->len) < 0)
-		d->stats.dropped++;	/* a full buffer: the client asks again */
+	else
+		sendq_add(d->sendq, peer->udp, &peer->sa, peer->len, msg, n);
 }
 
 /* ---- what becomes of a question ---------------------------------------------------------------------------------- */
@@ -330,6 +331,7 @@ int dns_start(struct agent *a, struct err *err)
 	random_bytes(seed, sizeof(seed));
 	d->cache = cache_new(DNS_CACHE_BYTES, DNS_CACHE_ENTRIES, seed);
 	d->batch = xcalloc(1, sizeof(*d->batch));
+	d->sendq = sendq_new(a->loop, &d->stats.dropped);
 	return dns_listen(d, &a->config.listen, err);
 }
 
@@ -341,6 +343,7 @@ void dns_stop(struct agent *a)
 		return;
 	while (d->exchanges)
 		exchange_free(d->exchanges);
+	sendq_free(d->sendq);
 	for (size_t i = 0; i < d->listeners; i++)
 		listener_close(&d->listener[i]);
 	free(d->batch);

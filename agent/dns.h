@@ -26,6 +26,7 @@ struct cache;
 struct dnstcp;
 struct dnstcp_conn;
 struct exchange;
+struct sendq;
 
 /* Who asked. */
 struct dns_peer {
@@ -62,6 +63,7 @@ struct dns {
 	uint16_t waiting[DNS_SOURCES];	/* of these, by dns_source(); sockets that meet in one place share it */
 	struct dns_stats stats;
 	struct dns_batch *batch;	/* owned; receive buffers */
+	struct sendq *sendq;		/* owned; answers over UDP */
 	uint8_t out[DNS_MSG_MAX];	/* the answer being built */
 };
 
