@@ -524,9 +524,12 @@ static size_t answer_found(const struct names *n, const struct dns_query *q, str
 
 static bool is_version(const struct names *n, const struct dns_query *q, const struct dns_name *name)
 {
-	struct dns_name version = name_below(n, "dns-version");
+	struct dns_name version;
 
-	return q->type == DNS_TXT && dns_name_eq(&version, name);
+	if (q->type != DNS_TXT)
+		return false;
+	version = name_below(n, "dns-version");
+	return dns_name_eq(&version, name);
 }
 
 size_t names_answer(const struct names *n, const struct dns_query *q, const struct dns_name *name, struct dns_name *ret_outside,
