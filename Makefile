@@ -215,7 +215,12 @@ $(B)/e2e/%: $(B)/tests/e2e/%.o $(DEPS_net)
 e2e: all $(B)/e2e/compare
 	$(Q)BUILD_DIR="$(abspath $(B))" tests/e2e/run
 
-bench: all
+# The load, the far ends and the references of tests/bench.
+BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out tests/bench/figures.c,$(wildcard tests/bench/*.c)))
+$(B)/bench/%: $(B)/tests/bench/%.o $(B)/tests/bench/figures.o $(FAKES) $(DEPS_net)
+	$(call link,$< $(B)/tests/bench/figures.o $(FAKES) $(L_net))
+
+bench: all $(BENCH_BIN)
 	$(Q)BUILD_DIR="$(abspath $(B))" tests/bench/run
 
 cover:
