@@ -221,15 +221,11 @@ static void slice_free(struct store *s, struct store_slice *v)
 		map_set(&s->by_service, key, v->next);
 	else
 		map_del(&s->by_service, key);
-	for (unsigned i = 0; i < v->endpoint_count; i++) {
+	for (unsigned i = 0; i < v->endpoint_count; i++)
 		index_del(&s->endpoints, &v->endpoints[i].ip);
-		free(v->endpoints[i].hostname);
-		free(v->endpoints[i].pod);
-	}
 	ports_free(v->ports, v->port_count);
 	free(v->endpoints);
-	free(v->ns);
-	free(v->service);
+	free(v->text);
 	free(v);
 }
 
@@ -245,19 +241,65 @@ static void slice_link(struct store *s, struct store_slice *v)
 	map_set(&s->by_service, key, v);
 }
 
-static void endpoint_parse(struct store *s, struct store_slice *v, const json *o, const struct addr *a)
+/* The name that an endpoint has itself, and that of its pod; or NULL. */
+static const char *endpoint_hostname(const json *o)
+{
+	const char *name = json_str(o, "hostname", NULL);
+
+	return str_is_label(name) ? name : NULL;
+}
+
+static const char *endpoint_pod(const json *o)
+{
+	const char *name = json_str(o, "targetRef.name", NULL);
+
+	return streq(json_str(o, "targetRef.kind", NULL), "Pod") && str_is_subdomain(name) ? name : NULL;
+}
+
+static size_t text_size(const char *s)
+{
+	return s ? strlen(s) + 1 : 0;
+}
+
+/* Copies s to *at, which goes on. */
+static const char *text_put(char **at, const char *s)
+{
+	size_t n = text_size(s);
+	char *text = *at;
+
+	if (!n)
+		return NULL;
+	memcpy(text, s, n);
+	*at += n;
+	return text;
+}
+
+static void endpoint_parse(struct store *s, struct store_slice *v, const json *o, const struct addr *a, char **text)
 {
 	struct store_endpoint *e = &v->endpoints[v->endpoint_count++];
-	const char *hostname = json_str(o, "hostname", NULL), *pod = json_str(o, "targetRef.name", NULL);
 
 	e->ip.addr = *a;
-	e->hostname = str_is_label(hostname) ? xstrdup(hostname) : NULL;
-	if (streq(json_str(o, "targetRef.kind", NULL), "Pod") && str_is_subdomain(pod))
-		e->pod = xstrdup(pod);
+	e->hostname = text_put(text, endpoint_hostname(o));
+	e->pod = text_put(text, endpoint_pod(o));
 	e->ready = json_bool(o, "conditions.ready", true);		/* unknown counts as ready, says the API */
 	e->serving = json_bool(o, "conditions.serving", e->ready);
 	e->terminating = json_bool(o, "conditions.terminating", false);
 	index_add(&s->endpoints, &e->ip, v);
+}
+
+/* The first `max` addresses, for which there is room in endpoints and text. */
+static void endpoints_parse(struct store *s, struct store_slice *v, const json *endpoints, unsigned max, char *text)
+{
+	json_each(e, endpoints) {
+		json_each(address, json_get(e, "addresses")) {
+			struct addr a;
+
+			if (!max--)
+				return;
+			if (addr_parse(json_str(address, NULL, ""), &a) == 0)
+				endpoint_parse(s, v, e, &a, &text);
+		}
+	}
 }
 
 static struct store_slice *slice_parse(struct store *s, const char *ns, const json *o)
@@ -266,22 +308,23 @@ static struct store_slice *slice_parse(struct store *s, const char *ns, const js
 	const json *endpoints = json_get(o, "endpoints");
 	struct store_slice *v = xcalloc(1, sizeof(*v));
 	unsigned n = 0;
+	size_t size;
+	char *text;
 
-	v->ns = xstrdup(ns);
-	v->service = xstrdup(str_is_label(service) ? service : "");
-	v->ports = ports_parse(json_get(o, "ports"), &v->port_count);
-	json_each(e, endpoints)
-		n += list_length(json_get(e, "addresses"));
-	n = MIN(n, STORE_LIST_MAX);
-	v->endpoints = n ? xcalloc(n, sizeof(*v->endpoints)) : NULL;
+	service = str_is_label(service) ? service : "";
+	size = text_size(ns) + text_size(service);
 	json_each(e, endpoints) {
-		json_each(text, json_get(e, "addresses")) {
-			struct addr a;
+		unsigned addresses = MIN(list_length(json_get(e, "addresses")), STORE_LIST_MAX - n);
 
-			if (v->endpoint_count < n && addr_parse(json_str(text, NULL, ""), &a) == 0)
-				endpoint_parse(s, v, e, &a);
-		}
+		n += addresses;
+		size += addresses * (text_size(endpoint_hostname(e)) + text_size(endpoint_pod(e)));
 	}
+	text = v->text = xcalloc(1, size);
+	v->ns = text_put(&text, ns);
+	v->service = text_put(&text, service);
+	v->ports = ports_parse(json_get(o, "ports"), &v->port_count);
+	v->endpoints = n ? xcalloc(n, sizeof(*v->endpoints)) : NULL;
+	endpoints_parse(s, v, endpoints, n, text);
 	slice_link(s, v);
 	return v;
 }

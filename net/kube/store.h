@@ -49,12 +49,13 @@ struct store_service {
 /* One address of one endpoint. */
 struct store_endpoint {
 	struct store_ip ip;
-	char *hostname, *pod;		/* owned; or NULL */
+	const char *hostname, *pod;	/* in the slice's text; or NULL */
 	bool ready, serving, terminating;
 };
 
 struct store_slice {
-	char *ns, *service;		/* owned */
+	char *text;			/* owned; all strings, in one piece: there are tens of thousands */
+	const char *ns, *service;
 	struct store_slice *next, *prev;	/* of the same service */
 	struct store_endpoint *endpoints;	/* owned */
 	struct store_port *ports;		/* owned */

@@ -7,6 +7,7 @@
 #include <malloc.h>
 #endif
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/tap.h"
@@ -157,10 +158,31 @@ static void test_memory(void)
 	store_free(s);
 }
 
+/* Nonsense has no endpoint, but takes one of the places that a slice may have. */
+static void test_many_addresses(void)
+{
+	struct store *s = store_new();
+	auto(buf) struct buf b = BUF_INIT(1 << 20);
+	struct addr last = ip("10.0.3.231"), beyond = ip("10.0.3.232");
+	const struct store_endpoint *e;
+
+	buf_adds(&b, "{\"metadata\":{\"namespace\":\"t\",\"name\":\"a\",\"labels\":{\"kubernetes.io/service-name\":\"web\"}},\"endpoints\":[");
+	for (unsigned i = 0; i < STORE_LIST_MAX + 500; i++)
+		buf_addf(&b, "%s{\"addresses\":[\"%s10.0.%u.%u\"],\"hostname\":\"h-%u\",\"targetRef\":{\"kind\":\"Pod\",\"name\":\"pod-%u\"}}",
+			 i ? "," : "", i < 100 ? "x" : "", i >> 8, i & 255, i, i);
+	buf_adds(&b, "]}");
+	ok(!put(s, STORE_SLICES, buf_str(&b)), "a slice with more addresses than the API allows is taken");
+	e = store_endpoint_of(s, &last, NULL);
+	ok(e && streq(e->hostname, "h-999") && streq(e->pod, "pod-999"), "as far as it allows them, each with its names");
+	ok(!store_endpoint_of(s, &beyond, NULL) && store_slices(s, "t", "web")->endpoint_count == STORE_LIST_MAX - 100, "and no further");
+	store_free(s);
+}
+
 int main(void)
 {
 	test_services();
 	test_slices();
+	test_many_addresses();
 	test_lists();
 	test_memory();
 	return tap_done();
