@@ -108,7 +108,8 @@ static const struct module *modules_start(struct agent *a, struct err *err)
 			return m + 1;
 		}
 	}
-	a->serving = a->supervision->served = true;
+	a->serving = true;
+	a->supervision->served = true;
 	return m;
 }
 

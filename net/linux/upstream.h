@@ -14,7 +14,7 @@
 #include "net/addr.h"
 #include "net/dnswire.h"
 
-#define UPSTREAM_IN_FLIGHT_MAX 4096
+#define UPSTREAM_IN_FLIGHT_MAX 1024	/* what Docker's own resolver takes */
 
 struct upstream;
 struct upstream_query;
