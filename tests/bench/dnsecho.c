@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The other end of the benches of DNS: dnsecho ADDR:PORT [ttl=SECONDS] [loss=PERCENT] [silent=1]
+/* The other end of the benches of DNS: dnsecho ADDR:PORT [ttl=SECONDS] [loss=PERCENT] [after=N] [silent=1]
  * Without ttl it only turns questions into empty answers: what a UDP server costs at the least. With ttl each question is
- * answered by one address. loss: so many of a hundred questions are not answered. silent: none is. */
+ * answered by one address. loss: so many of a hundred questions are not answered, behind the first N. silent: none is. */
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -17,7 +17,7 @@
 
 struct echo {
 	bool answers;
-	uint64_t ttl, loss, turn;
+	uint64_t ttl, loss, after, turn;
 	struct mmsghdr in[BATCH], out[BATCH];
 	struct iovec iov[BATCH], iov_out[BATCH];
 	struct sockaddr_storage peer[BATCH];
@@ -27,7 +27,7 @@ struct echo {
 /* Spread evenly, so that no client's own questions are all lost. */
 static bool is_lost(struct echo *e)
 {
-	return e->turn++ * 37 % 100 < e->loss;
+	return ++e->turn > e->after && e->turn * 37 % 100 < e->loss;
 }
 
 /* The answer's length. */
@@ -81,11 +81,12 @@ int main(int argc, char **argv)
 	int fd, size = 4 << 20;
 
 	if (argc < 2 || hostport_parse(argv[1], 53, &at)) {
-		fprintf(stderr, "dnsecho ADDR:PORT [ttl=SECONDS] [loss=PERCENT] [silent=1]\n");
+		fprintf(stderr, "dnsecho ADDR:PORT [ttl=SECONDS] [loss=PERCENT] [after=N] [silent=1]\n");
 		return 2;
 	}
 	e->answers = option_text(argc, argv, "ttl", NULL);
 	e->ttl = option_number(argc, argv, "ttl", 0, INT32_MAX);
+	e->after = option_number(argc, argv, "after", 0, UINT32_MAX);
 	e->loss = option_number(argc, argv, "loss", 0, 100);
 	fd = sock_udp_bind(&at, &err);
 	if (fd < 0) {

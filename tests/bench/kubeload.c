@@ -26,6 +26,7 @@
 #define CHUNK (256u << 10)
 #define CHANGE_MS 5000
 #define SYNC_MS 60000
+#define PIDFILE_MS 4000
 
 enum kind { SERVICES, SLICES, NAMESPACE_OBJECTS, NODES, COREDNS, NOTHING };
 
@@ -287,8 +288,10 @@ static pid_t pid_read(const char *path)
 	auto(buf) struct buf text = BUF_INIT(64);
 	uint64_t pid = 0;
 
-	if (!path || file_read(path, &text, NULL))
+	if (!path)
 		return 0;
+	for (int i = 0; i < PIDFILE_MS / 10 && (file_read(path, &text, NULL) || !text.len); i++)
+		(void)!poll(NULL, 0, 10);
 	autofree char *number = xstrndup(buf_str(&text), strspn(buf_str(&text), "0123456789"));
 
 	return num_u64(number, INT32_MAX, &pid) ? 0 : (pid_t)pid;
