@@ -140,8 +140,14 @@ static bool image_has_musl(void)
 	return found;
 }
 
+/* What is saved already is left alone: a new worker need not wait for the disk. */
 static int original_save(struct resolvconf *rc, struct err *err)
 {
+	auto(buf) struct buf saved = BUF_INIT(RESOLV_MAX);
+
+	if (file_read(rc->saved_path, &saved, NULL) == 0 && saved.len == rc->original.len &&
+	    memcmp(buf_str(&saved), buf_str(&rc->original), saved.len) == 0)
+		return 0;
 	return file_write(rc->saved_path, buf_str(&rc->original), rc->original.len, 0644, err);
 }
 

@@ -26,6 +26,7 @@
 #define RENEW_MS 1000
 #define REBUILD_MS 5000
 #define DIRTY_KEY 320
+#define MOVED_MS 500
 #define MOVED_MAX 256			/* more at once: their running pings find out by themselves */
 
 /* Families' sets: the address decides. */
@@ -42,10 +43,10 @@ struct rules {
 	struct nft *nft;		/* owned; NULL: none to be had */
 	struct map in_place;		/* "namespace/name" → struct usable, owned */
 	struct map dirty;		/* the same keys → anything */
-	struct timer flush, renew;
+	struct timer flush, renew, moved_soon;
 	bool built, refusing;
 	unsigned failures;		/* of flushes, in a row */
-	struct addr moved[MOVED_MAX];	/* cluster IPs whose ping goes elsewhere now, of the flush under way */
+	struct addr moved[MOVED_MAX];	/* cluster IPs whose ping goes elsewhere now */
 	size_t moves;
 	size_t ports, pings;		/* in place */
 	uint64_t changes;
@@ -248,12 +249,13 @@ static bool pass(struct rules *r, bool add)
 	return good;
 }
 
-static void pings_move(struct rules *r)
+/* Pings that run follow their new endpoint. The look into conntrack costs milliseconds: one for all changes of a while. */
+static void on_moved(struct timer *t)
 {
+	struct rules *r = container_of(t, struct rules, moved_soon);
 	struct err err = { 0 };
 
-	if (r->moves && (conntrack_forget(IPPROTO_ICMP, r->moved, r->moves, &err) < 0 ||
-			 conntrack_forget(IPPROTO_ICMPV6, r->moved, r->moves, &err) < 0))
+	if (conntrack_forget_pings(r->moved, r->moves, &err) < 0)
 		trouble_note(&r->agent->trouble, "rules", "%s", err_text(&err));
 	r->moves = 0;
 }
@@ -311,7 +313,8 @@ void rules_flush(struct rules *r)
 	r->dirty = (struct map)MAP_INIT(NULL);
 	if (good) {
 		r->failures = 0;
-		pings_move(r);
+		if (r->moves && !r->moved_soon.loop)
+			timer_start(r->agent->loop, &r->moved_soon, MOVED_MS, on_moved);
 	} else {		/* an address that two services have for a moment, or worse: anew, at once or later */
 		r->built = false;
 		timer_start(r->agent->loop, &r->renew, r->failures++ ? REBUILD_MS : 0, on_renew);
@@ -380,6 +383,7 @@ void rules_stop(struct agent *a)
 	store_notify(a->zone->store, NULL, NULL);
 	timer_stop(&r->flush);
 	timer_stop(&r->renew);
+	timer_stop(&r->moved_soon);
 	all_forget(r);
 	nft_free(r->nft);		/* and with it the table */
 	free(steal(&a->rules));

@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -91,16 +92,18 @@ static int request_send(int fd, unsigned type, unsigned flags, int family, const
 	return sendto(fd, &m, m.h.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0 ? -errno : 0;
 }
 
-static bool is_wanted(const struct conntrack_entry *e, uint8_t protocol, const struct addr *dst, size_t n)
+static bool is_wanted(const struct conntrack_entry *e, const struct addr *dst, size_t n)
 {
-	for (size_t i = 0; e->protocol == protocol && i < n; i++)
+	bool ping = e->protocol == (e->dst.family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+
+	for (size_t i = 0; ping && i < n; i++)
 		if (addr_cmp(&e->dst, &dst[i]) == 0)
 			return true;
 	return false;
 }
 
 /* One datagram of a dump: the tuples that fit go to out, each behind family and length. 1: the dump is over. */
-static int dump_read(const uint8_t *p, size_t len, uint8_t protocol, const struct addr *dst, size_t n, struct buf *out)
+static int dump_read(const uint8_t *p, size_t len, const struct addr *dst, size_t n, struct buf *out)
 {
 	const struct nlmsghdr *h = (const void *)p;
 	struct conntrack_entry e;
@@ -110,7 +113,7 @@ static int dump_read(const uint8_t *p, size_t len, uint8_t protocol, const struc
 			return 1;
 		if (h->nlmsg_type == NLMSG_ERROR)
 			return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-		if (conntrack_parse(NLMSG_DATA(h), h->nlmsg_len - NLMSG_HDRLEN, &e) || !is_wanted(&e, protocol, dst, n))
+		if (conntrack_parse(NLMSG_DATA(h), h->nlmsg_len - NLMSG_HDRLEN, &e) || !is_wanted(&e, dst, n))
 			continue;
 		buf_addc(out, (char)e.dst.family);
 		buf_add(out, &(uint16_t){ (uint16_t)e.tuple_len }, sizeof(uint16_t));
@@ -119,7 +122,7 @@ static int dump_read(const uint8_t *p, size_t len, uint8_t protocol, const struc
 	return 0;
 }
 
-static int dump(int fd, uint8_t protocol, const struct addr *dst, size_t n, struct buf *out)
+static int dump(int fd, const struct addr *dst, size_t n, struct buf *out)
 {
 	union {
 		struct nlmsghdr h;
@@ -132,7 +135,7 @@ static int dump(int fd, uint8_t protocol, const struct addr *dst, size_t n, stru
 
 		if (len < 0 && errno != EINTR)
 			return -errno;
-		r = len > 0 ? dump_read(u.bytes, (size_t)len, protocol, dst, n, out) : 0;
+		r = len > 0 ? dump_read(u.bytes, (size_t)len, dst, n, out) : 0;
 	}
 	return r < 0 ? r : 0;
 }
@@ -171,7 +174,7 @@ static int tuples_delete(int fd, const struct buf *tuples)
 	return count;
 }
 
-int conntrack_forget(uint8_t protocol, const struct addr *dst, size_t n, struct err *err)
+int conntrack_forget_pings(const struct addr *dst, size_t n, struct err *err)
 {
 	auto(buf) struct buf tuples = BUF_INIT(TUPLES_MAX);
 	autoclose int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
@@ -181,7 +184,7 @@ int conntrack_forget(uint8_t protocol, const struct addr *dst, size_t n, struct 
 	if (fd < 0)
 		return err_set(err, -errno, "conntrack: %m");
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	r = dump(fd, protocol, dst, n, &tuples);
+	r = dump(fd, dst, n, &tuples);
 	if (!r && buf_ok(&tuples))
 		r = tuples_delete(fd, &tuples);
 	errno = -r;

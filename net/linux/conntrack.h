@@ -13,8 +13,9 @@ struct conntrack_entry {
 	size_t tuple_len;
 };
 
-/* Deletes the entries of this protocol whose original destination is one of the n addresses. Returns how many, or -errno. */
-int conntrack_forget(uint8_t protocol, const struct addr *dst, size_t n, struct err *err) must_check;
+/* Deletes the entries of ICMP and ICMPv6 whose original destination is one of the n addresses. Returns how many, or -errno. Walks
+ * the kernel's whole table, all namespaces' buckets: some milliseconds. */
+int conntrack_forget_pings(const struct addr *dst, size_t n, struct err *err) must_check;
 
 /* Reads one message of a dump (behind its netlink head). Pure. -EBADMSG when it is none. */
 int conntrack_parse(const void *p, size_t n, struct conntrack_entry *ret) must_check;
