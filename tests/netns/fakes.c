@@ -2,7 +2,8 @@
 /* The world of an agent under test, one piece per process; each prints "ready …" when it serves.
  *   fakes dns ADDR[:PORT] A.B.C.D [LABEL…]	a DNS server that has that address for every name (or those with a first LABEL)
  *   fakes kube DIR				an API server on 127.0.0.1 whose lists are the "items" in DIR/nodes, DIR/services,
- *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port
+ *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port. DIR/fault holds
+ *						"slow", "garbage", "endless" or "token" (only "new" is let in)
  *   fakes serve PORT				accepts TCP connections at every address, for ever
  *   fakes connect ADDR PORT [udp]		"connected", "refused" or what else becomes of it within 2 s; UDP: within 50 ms
  *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once, for at most ASK_MS (6000) of the environment; prints "RCODE count milliseconds address"
@@ -113,12 +114,44 @@ static void list_serve(struct httpd_req *q, const char *path)
 	httpd_reply(q, 200, NULL, buf_str(&list));
 }
 
+/* A list of the same object again and again, until the client has enough. */
+static void endless_serve(struct httpd_req *q)
+{
+	httpd_stream(q, 200, NULL);
+	for (struct pollfd p = { .fd = q->fd, .events = POLLRDHUP }; poll(&p, 1, 1) == 0;)
+		httpd_chunks(q, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"namespace\":\"default\",\"name\":\"again\"}}}\n");
+}
+
+/* Misbehaves as the file DIR/fault says; false: does not. */
+static bool fault_serve(struct httpd_req *q, const char *dir)
+{
+	autofree char *path = path_join(dir, "fault");
+	auto(buf) struct buf fault = BUF_INIT(64);
+	char credential[64] = "";
+
+	if (file_read(path, &fault, NULL))
+		return false;
+	if (str_starts(buf_str(&fault), "slow"))
+		(void)poll(NULL, 0, 2000);
+	else if (str_starts(buf_str(&fault), "garbage"))
+		httpd_reply(q, 200, NULL, "{\"items\":[}}}<html>\1\2");
+	else if (str_starts(buf_str(&fault), "endless"))
+		endless_serve(q);
+	else if (str_starts(buf_str(&fault), "token") && !str_ends(httpd_header(q, "Authorization", credential, sizeof(credential)), " new"))
+		httpd_reply(q, 401, NULL, "{\"kind\":\"Status\",\"message\":\"Unauthorized\"}");
+	else
+		return false;
+	return !str_starts(buf_str(&fault), "slow");
+}
+
 static void kube_serve(struct httpd_req *q, void *arg)
 {
 	static const char *const kinds[] = { "nodes", "services", "endpointslices", "namespaces", "configmaps" };
 	autofree char *path = xstrndup(q->path, strcspn(q->path, "?"));
 	autofree char *file = path_join(arg, path_basename(path));
 
+	if (fault_serve(q, arg))
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!streq(path_basename(path), kinds[i]))
 			continue;
