@@ -174,6 +174,8 @@ static void directive_read(struct reader *r, const struct words *w)
 		zones_add(r, w, 2);
 	else if (streq(d, "template"))
 		r->c->opaque |= !zones_add(r, w, 3);
+	else if (streq(d, "dns64") || streq(d, "acl") || streq(d, "any"))
+		r->c->opaque = true;
 	else if (streq(d, "secondary") || streq(d, "k8s_external") || streq(d, "etcd"))
 		zones_add(r, w, 1);
 }

@@ -4,7 +4,7 @@
  * Read are the Corefile (server blocks, and what the directives hosts, rewrite, template, forward, file, k8s_external and
  * kubernetes say of names), the NodeHosts, and k3s's coredns-custom (*.override inside of the main block, *.server beside
  * it). Names found there are to be asked of CoreDNS. What may answer any name (a rewrite by pattern, a template without
- * zone) makes it opaque: then nothing of the cluster's zone is ours to say. Hosts of one label (the nodes) are left out: the
+ * zone, dns64, acl, any) makes it opaque: then nothing of the cluster's zone is ours to say. Hosts of one label (the nodes) are left out: the
  * container's own resolver has them. At most COREFILE_NAMES_MAX names. */
 #pragma once
 

@@ -53,6 +53,12 @@ static bool is_valid(const struct zone *z)
 	return store_synced(z->store) && (z->live || cluster_is_up(c) || is_recent(z, MAX(z->lost_ns, c->lost_ns)));
 }
 
+/* Were the watches lost so long ago that CoreDNS, which is up, knows better? */
+static bool is_old(const struct zone *z)
+{
+	return !z->live && loop_now(z->agent->loop) - z->lost_ns >= z->agent->config.stale_ms * UINT64_C(1000000);
+}
+
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
 /* Labels in lower case, the last one first; false when there are too many, or one that no object of Kubernetes has. */
@@ -118,7 +124,7 @@ size_t zone_answer(struct zone *z, const struct dns_query *q, const struct dns_n
 	bool ask = z && cluster_is_up(z->agent->cluster) && name == &q->name;
 
 	ret_outside->len = 0;
-	if (!z || !is_valid(z) || (ask && (z->corefile.opaque || zone_foreign(z, name))))
+	if (!z || !is_valid(z) || (ask && (z->corefile.opaque || is_old(z) || zone_foreign(z, name))))
 		return 0;
 	z->names.custom = ask && (!z->live || !z->corefile.known || z->corefile.fallthrough);
 	z->names.pods = !ask || z->corefile.pods_insecure;

@@ -2,7 +2,8 @@
 /* zone: the cluster's names, as far as they are known here: what the watches fed, what is said from it, and when.
  *
  * Once all was listed, names that exist are answered from memory. That a name does not exist is said here while the
- * watches stand (`live`) and CoreDNS is known to have nothing of its own behind it; else CoreDNS is asked while it is up.
+ * watches stand (`live`) and CoreDNS is known to have nothing of its own behind it; else CoreDNS is asked while it is up, and for
+ * every name once the watches are away for `stale` seconds.
  * Without watches and CoreDNS, what was known is said for `stale` seconds more. Names that the Corefile says are
  * CoreDNS's own are asked of it. */
 #pragma once

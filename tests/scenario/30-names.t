@@ -252,6 +252,23 @@ expect cluster asked new.default.svc.cluster.local. A
 cluster answers noerror aa @ 30 A 10.43.0.99
 expect answer 2 noerror aa @ 30 A 10.43.0.99
 
+scenario the API server lost for long, CoreDNS up: it knows better
+config stale 30
+api lost
+advance 29s
+query 1 web.default.svc.cluster.local. A
+expect answer 1 noerror @ 5 A 10.43.0.80
+advance 2s
+query 2 web.default.svc.cluster.local. A
+expect cluster asked web.default.svc.cluster.local. A
+cluster answers noerror aa @ 30 A 10.43.0.81
+expect answer 2 noerror aa @ 30 A 10.43.0.81
+query 3 web.default. A
+expect answer 3 noerror @ 5 A 10.43.0.80
+api connected
+query 4 web.default.svc.cluster.local. A
+expect answer 4 noerror @ 5 A 10.43.0.80
+
 scenario both lost: what was known is said for a while with a short TTL, then it is not there; names outside are untouched
 config stale 30
 api lost
@@ -285,6 +302,7 @@ api lost
 cluster away
 query 1 web.default.svc.cluster.local. A
 expect answer 1 nxdomain
+api connected
 cluster up
 query 2 web.default.svc.cluster.local. A
 expect answer 2 noerror @ 5 A 10.43.0.80

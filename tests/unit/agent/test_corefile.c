@@ -30,6 +30,8 @@ static const struct {
 	{ "a rewrite of types", BLOCK("rewrite type ANY HINFO\n"), NULL, NULL, NULL, "kop" },
 	{ "a template of a zone", BLOCK("template IN A t.example {\n answer \"{{ .Name }} 60 IN A 1.2.3.4\"\n }\n"), NULL, NULL, NULL, "kp *.t.example" },
 	{ "a template of everything", BLOCK("template ANY ANY {\n rcode NXDOMAIN\n }\n"), NULL, NULL, NULL, "kop" },
+	{ "addresses made up", BLOCK("dns64 64:ff9b::/96\n"), NULL, NULL, NULL, "kop" },
+	{ "names refused to some", BLOCK("acl {\n block type A net 10.0.0.0/8\n }\n"), NULL, NULL, NULL, "kop" },
 	{ "kubernetes that falls through", ".:53 {\n kubernetes cluster.local {\n fallthrough\n }\n}\n", NULL, NULL, NULL, "kf" },
 	{ "kubernetes with verified pods", ".:53 {\n kubernetes cluster.local {\n pods verified\n }\n}\n", NULL, NULL, NULL, "k" },
 	{ "kubernetes with names of pods", ".:53 {\n kubernetes cluster.local {\n endpoint_pod_names\n }\n}\n", NULL, NULL, NULL, "ko" },
