@@ -70,7 +70,7 @@ endif
 
 # What only Linux has lives in net/linux/ and is linked into the agent alone.
 SRC_base  := $(wildcard base/*.c)
-SRC_net   := $(wildcard net/*.c net/kube/*.c)
+SRC_net   := $(wildcard net/*.c net/kube/*.c net/forward/*.c)
 SRC_linux := $(wildcard net/linux/*.c)
 SRC_boot  := $(wildcard boot/*.c)
 SRC_agent := $(filter-out agent/main.c,$(wildcard agent/*.c))

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/forward/spdy.h"
+
+#include "base/mem.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+static void on_data(void *sum, uint32_t stream, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		*(unsigned *)sum += p[i];
+}
+
+/* Whole and in small steps it says the same. */
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	static const struct spdy_ops ops = { .on_data = on_data };
+	auto(buf) struct buf out = BUF_INIT(4 << 20), out2 = BUF_INIT(4 << 20);
+	unsigned sum = 0, sum2 = 0;
+	struct spdy s, t;
+	int r, r2 = 0;
+
+	spdy_init(&s, &ops, &sum, &out);
+	spdy_init(&t, &ops, &sum2, &out2);
+	r = spdy_feed(&s, p, n, NULL);
+	for (size_t at = 0; !r2 && at < n; at += 3)
+		r2 = spdy_feed(&t, p + at, MIN(n - at, (size_t)3), NULL);
+	if (r != r2 || (!r && (sum != sum2 || out.len != out2.len)))
+		abort();
+	spdy_done(&s);
+	spdy_done(&t);
+	return 0;
+}
