@@ -40,6 +40,9 @@ soon is_at web 10.43.1.1
 ok $? "a service is known"
 pid=$(value pid)
 
+slack=1 # for memory and time
+[ "$(nm "$AGENT" 2>/dev/null | grep -c ' __asan_init')" = 0 ] || slack=10
+
 # ---- the API server misbehaves; what was known goes on, what is new comes once it behaves
 last=1
 for kind in garbage endless slow; do
@@ -88,7 +91,7 @@ ok $? "with those beside it"
 sep='' && services web 10.43.1.11 | items services
 soon is_at web 10.43.1.11
 got="$before kB before, $(resident_kb) kB after"
-[ "$(resident_kb)" -lt $((before + 8000)) ]
+[ "$(resident_kb)" -lt $((before + 8000 * slack)) ]
 ok $? "and what it took is given back"
 
 # ---- no descriptors
@@ -120,10 +123,10 @@ done
 took=$(($(now_ms) - start)) got="$took ms, $(resident_kb) kB"
 [ $took -lt 20000 ]
 ok $? "10,000 services with 40,000 endpoints are known ($took ms; slowest answer meanwhile $worst ms)"
-[ $worst -lt 1000 ]
+[ $worst -lt $((1000 * slack)) ]
 ok $? "and names outside were answered all the time"
 got="$(resident_kb) kB"
-[ "$(resident_kb)" -lt 60000 ]
+[ "$(resident_kb)" -lt $((60000 * slack)) ]
 ok $? "in bounded memory ($got)"
 agent stop
 
