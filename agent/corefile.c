@@ -15,6 +15,7 @@ struct reader {
 	struct corefile *c;
 	const struct dns_name *zone;
 	unsigned depth;
+	bool ours, served;		/* the server block is for our zone; kubernetes in it, too */
 	char directive[32];		/* of the block at depth 2 */
 };
 
@@ -139,7 +140,7 @@ static void kubernetes_read(struct reader *r, const struct words *w)
 {
 	for (size_t i = 1; i < w->n; i++)
 		if (zone_is_ours(r, w->v[i]))
-			r->c->known = true;
+			r->c->known = r->served = true;
 	zones_add(r, w, 1);
 }
 
@@ -224,6 +225,23 @@ static void line_split(struct str line, struct words *ret)
 	}
 }
 
+static void server_begin(struct reader *r, const struct words *w)
+{
+	struct str zone;
+
+	zones_add(r, w, 0);
+	r->ours = r->served = false;
+	for (size_t i = 0; i < w->n; i++)
+		r->ours |= word_zone(w->v[i], &zone) && zone_is_ours(r, zone);
+}
+
+/* A block for our zone without kubernetes answers it in ways of its own. */
+static void server_end(struct reader *r)
+{
+	r->c->opaque |= r->ours && !r->served;
+	r->ours = false;
+}
+
 /* depth: where its first line stands; an override begins inside of a server block. */
 static void text_read(struct reader *r, const char *text, unsigned depth)
 {
@@ -235,10 +253,12 @@ static void text_read(struct reader *r, const char *text, unsigned depth)
 		line_split(line, &w);
 		if (w.n == 1 && str_eq(w.v[0], "}")) {
 			r->depth -= r->depth > 0;
+			if (!r->depth)
+				server_end(r);
 			continue;
 		}
 		if (w.n && r->depth == 0 && w.opens && w.v[0].p[0] != '(')
-			zones_add(r, &w, 0);
+			server_begin(r, &w);
 		else if (w.n && r->depth == 1)
 			directive_read(r, &w);
 		else if (w.n && r->depth == 2)

@@ -21,6 +21,8 @@ static const struct {
 	{ "a server of its own", BLOCK("") "corp.example:53 dns://other.example.:1053 {\n forward . 10.0.0.53\n}\n", NULL, NULL, NULL, "kp *.corp.example *.other.example" },
 	{ "a custom server", BLOCK(""), NULL, "corp.server", "corp.example {\n forward . 10.0.0.53\n}\n", "kp *.corp.example" },
 	{ "a custom override", BLOCK(""), NULL, "a.override", "rewrite name db.example db.default.svc.cluster.local\n", "kp db.example" },
+	{ "a server of our own zone", BLOCK(""), NULL, "mine.server", "cluster.local:53 {\n file /db\n}\n", "kop" },
+	{ "our zone's server, with kubernetes", "cluster.local:53 {\n " KUBERNETES "}\n. {\n forward . 10.0.0.1\n}\n", NULL, NULL, NULL, "kp" },
 	{ "other keys are not read", BLOCK(""), NULL, "a.txt", "corp.example {\n}\n", "kp" },
 	{ "forwards of a zone", BLOCK("forward corp.example 10.0.0.53 10.0.0.54\n"), NULL, NULL, NULL, "kp *.corp.example" },
 	{ "an exact rewrite", BLOCK("rewrite stop name exact a.example b.example\n"), NULL, NULL, NULL, "kp a.example" },
