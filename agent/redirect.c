@@ -16,7 +16,6 @@
 #define LIVE "live"
 #define PRIORITY -310			/* before conntrack (-200) and everybody's NAT */
 #define LIVE_MS 3000
-#define RENEW_MS 1000
 #define DNS_PORT 53
 
 struct redirect {
@@ -99,6 +98,7 @@ static void rule_add(struct nft *n, const struct redirect_row *r, uint8_t protoc
 		nft_match_daddr(n, &r->server);
 		nft_match_l4proto(n, protocol);
 		nft_match_dport(n, DNS_PORT);
+		nft_match_condition(n, LIVE);
 		nft_notrack(n);
 		if (port)
 			nft_set_dport(n, protocol, r->to.port);
@@ -115,27 +115,18 @@ static void rules_add(struct nft *n, const struct redirect_rows *rows, bool back
 	}
 }
 
-/* Any element does: it is there, or it has expired. */
-static const struct nft_element live = { .addr = { .family = AF_INET, .b = { 127, 0, 53, 0 } } };
-
 static void table_build(struct redirect *r)
 {
 	struct nft *n = r->nft;
 
 	nft_table_renew(n, TABLE);
-	nft_set_add(n, TABLE, LIVE, NFT_KEY_ADDR4, false, true);
-	nft_elements_add(n, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1, LIVE_MS);
+	nft_condition_add(n, TABLE, LIVE);
 	nft_hook_add(n, TABLE, CHAIN, NFT_ROUTE, PRIORITY);
 	nft_rule_begin(n, TABLE, CHAIN);
 	nft_match_mark(n, SOCK_MARK);
 	nft_accept(n);
 	nft_rule_end(n);
 	rules_add(n, &r->want, true);
-	nft_rule_begin(n, TABLE, CHAIN);
-	nft_load_addr(n, &live.addr, 0);
-	nft_match_not_in(n, LIVE, 0);
-	nft_accept(n);
-	nft_rule_end(n);
 	rules_add(n, &r->want, false);
 }
 
@@ -157,24 +148,14 @@ static void table_set(struct redirect *r)
 		table_build(r);
 	else if (r->in_place)
 		nft_table_delete(r->nft, TABLE);
-	if (nft_commit(r->nft, &err)) {
+	if (nft_commit(r->nft, &err) || (r->want.n && nft_condition_renew(r->nft, TABLE, LIVE, LIVE_MS, &err))) {
 		failed(r, &err);
 	} else {
 		r->in_place = r->want.n > 0;
 		if (r->in_place)
 			r->why[0] = '\0';
 	}
-	timer_start(r->agent->loop, &r->renew, RENEW_MS, on_renew);
-}
-
-/* The condition's clock starts anew. An element cannot be renewed, and one that has expired cannot be deleted. */
-static int live_renew(struct redirect *r, bool expired, struct err *err)
-{
-	nft_begin(r->nft);
-	if (!expired)
-		nft_elements_delete(r->nft, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1);
-	nft_elements_add(r->nft, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1, LIVE_MS);
-	return nft_commit(r->nft, err);
+	timer_start(r->agent->loop, &r->renew, NFT_CONDITION_RENEW_MS, on_renew);
 }
 
 static void on_renew(struct timer *t)
@@ -182,8 +163,8 @@ static void on_renew(struct timer *t)
 	struct redirect *r = container_of(t, struct redirect, renew);
 	struct err err = { 0 };
 
-	timer_start(r->agent->loop, t, RENEW_MS, on_renew);
-	if (r->in_place && live_renew(r, false, &err) && live_renew(r, true, &err)) {
+	timer_start(r->agent->loop, t, NFT_CONDITION_RENEW_MS, on_renew);
+	if (r->in_place && nft_condition_renew(r->nft, TABLE, LIVE, LIVE_MS, &err)) {
 		log_warn("redirect: the table is gone: made anew");
 		r->in_place = false;
 	}

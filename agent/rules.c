@@ -23,7 +23,6 @@
 #define LIVE "live"
 #define NAT_PRIORITY -110		/* before Docker's and everybody's DNAT (-100) */
 #define LIVE_MS 5000
-#define RENEW_MS 1000
 #define REBUILD_MS 5000
 #define DIRTY_KEY 320
 #define MOVED_MS 500
@@ -60,9 +59,6 @@ static const struct sets *sets_of(const struct addr *a)
 
 /* ---- table ------------------------------------------------------------------------------------------------------- */
 
-/* Any element does: it is there, or it has expired. */
-static const struct nft_element live = { .addr = { .family = AF_INET, .b = { 127, 0, 53, 0 } } };
-
 static void ping_rule(struct nft *n, const struct prefix *p)
 {
 	int family = p->addr.family;
@@ -90,6 +86,7 @@ static void refuse_port_rule(struct nft *n, const struct prefix *p, uint8_t prot
 	nft_load_l4proto(n, words);
 	nft_load_dport(n, words + 1);
 	nft_match_not_in(n, sets_of(&p->addr)->usable, 0);
+	nft_match_condition(n, LIVE);
 	nft_reject(n, with);
 	nft_rule_end(n);
 }
@@ -103,6 +100,7 @@ static void refuse_ping_rule(struct nft *n, const struct prefix *p)
 	nft_match_daddr_in(n, p);
 	nft_match_l4proto(n, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 	nft_match_icmp_type(n, v6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO);
+	nft_match_condition(n, LIVE);
 	nft_reject(n, NFT_HOST_UNREACHABLE);
 	nft_rule_end(n);
 }
@@ -118,14 +116,9 @@ static void table_write(struct nft *n, const struct prefixes *services)
 	nft_table_renew(n, TABLE);
 	sets_add(n, &sets4);
 	sets_add(n, &sets6);
-	nft_set_add(n, TABLE, LIVE, NFT_KEY_ADDR4, false, true);
+	nft_condition_add(n, TABLE, LIVE);
 	nft_hook_add(n, TABLE, PING, NFT_NAT, NAT_PRIORITY);
 	nft_hook_add(n, TABLE, REFUSE, NFT_FILTER, 0);
-	nft_rule_begin(n, TABLE, REFUSE);
-	nft_load_addr(n, &live.addr, 0);
-	nft_match_not_in(n, LIVE, 0);
-	nft_accept(n);
-	nft_rule_end(n);
 	nft_rule_begin(n, TABLE, REFUSE);	/* whether the cluster's DNS is there, its answers tell */
 	nft_match_mark(n, SOCK_MARK);
 	nft_accept(n);
@@ -326,32 +319,18 @@ static void on_flush(struct timer *t)
 	rules_flush(container_of(t, struct rules, flush));
 }
 
-/* Is the condition for refusing there for some seconds more? An element cannot be renewed, nor deleted when it has expired. */
-static bool live_renew(struct rules *r)
-{
-	for (int expired = 0; expired < 2; expired++) {
-		nft_begin(r->nft);
-		if (!expired)
-			nft_elements_delete(r->nft, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1);
-		nft_elements_add(r->nft, TABLE, LIVE, NFT_KEY_ADDR4, &live, 1, LIVE_MS);
-		if (!nft_commit(r->nft, NULL))
-			return true;
-	}
-	return false;
-}
-
 static void on_renew(struct timer *t)
 {
 	struct rules *r = container_of(t, struct rules, renew);
 
 	if (!r->built)
 		build(r);
-	timer_start(r->agent->loop, t, r->built ? RENEW_MS : REBUILD_MS, on_renew);
+	timer_start(r->agent->loop, t, r->built ? NFT_CONDITION_RENEW_MS : REBUILD_MS, on_renew);
 	rules_flush(r);
 	if (!zone_is_current(r->agent->zone))
 		r->refusing = false;	/* as the condition expires */
 	else if (r->built)
-		r->built = r->refusing = live_renew(r);
+		r->built = r->refusing = nft_condition_renew(r->nft, TABLE, LIVE, LIVE_MS, NULL) == 0;
 }
 
 /* ---- module ------------------------------------------------------------------------------------------------------ */

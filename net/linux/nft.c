@@ -320,6 +320,29 @@ void nft_elements_flush(struct nft *n, const char *table, const char *set)
 	nft_message_end(n);
 }
 
+/* ---- conditions -------------------------------------------------------------------------------------------------- */
+
+/* Any element does: it is there, or it has expired. */
+const struct nft_element nft_holds = { .addr = { .family = AF_INET } };
+
+void nft_condition_add(struct nft *n, const char *table, const char *name)
+{
+	nft_set_add(n, table, name, NFT_KEY_ADDR4, false, true);
+}
+
+/* An element's time cannot be renewed: it is exchanged; one that has expired cannot be deleted. */
+int nft_condition_renew(struct nft *n, const char *table, const char *name, uint64_t holds_ms, struct err *err)
+{
+	nft_begin(n);
+	nft_elements_delete(n, table, name, NFT_KEY_ADDR4, &nft_holds, 1);
+	nft_elements_add(n, table, name, NFT_KEY_ADDR4, &nft_holds, 1, holds_ms);
+	if (!nft_commit(n, NULL))
+		return 0;
+	nft_begin(n);
+	nft_elements_add(n, table, name, NFT_KEY_ADDR4, &nft_holds, 1, holds_ms);
+	return nft_commit(n, err);
+}
+
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
 struct nft *nft_new(struct err *err)

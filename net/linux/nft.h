@@ -62,6 +62,13 @@ void nft_elements_delete(struct nft *n, const char *table, const char *set, enum
 			 size_t count);
 void nft_elements_flush(struct nft *n, const char *table, const char *set);
 
+/* A condition holds for some time after it was set or renewed: what it guards ends soon when whoever renews it hangs. It lives
+ * in a set of that name. */
+#define NFT_CONDITION_RENEW_MS 1000		/* often enough */
+void nft_condition_add(struct nft *n, const char *table, const char *name);	/* it does not hold yet */
+/* A transaction of its own. */
+int nft_condition_renew(struct nft *n, const char *table, const char *name, uint64_t holds_ms, struct err *err) must_check;
+
 /* ---- rules ------------------------------------------------------------------------------------------------------- */
 void nft_rule_begin(struct nft *n, const char *table, const char *chain);
 void nft_rule_end(struct nft *n);
@@ -76,6 +83,7 @@ void nft_match_dport(struct nft *n, uint16_t port);
 void nft_match_sport(struct nft *n, uint16_t port);
 void nft_match_icmp_type(struct nft *n, uint8_t type);
 void nft_match_new(struct nft *n);					/* conntrack state new */
+void nft_match_condition(struct nft *n, const char *name);
 void nft_match_syn(struct nft *n);					/* TCP: SYN without ACK */
 
 void nft_load_daddr(struct nft *n, int family, unsigned reg);		/* 1 or 4 registers */

@@ -18,6 +18,9 @@ struct nft {
 	struct buf names;		/* "what name\n" of each message, for errors */
 };
 
+/* The one element of a condition's set. */
+extern const struct nft_element nft_holds;
+
 void nft_message_begin(struct nft *n, unsigned type, unsigned flags, const char *what, const char *name);
 void nft_message_end(struct nft *n);
 

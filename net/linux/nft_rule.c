@@ -241,6 +241,12 @@ void nft_match_in(struct nft *n, const char *set, unsigned reg)
 	lookup(n, set, reg, -1, 0);
 }
 
+void nft_match_condition(struct nft *n, const char *name)
+{
+	nft_load_addr(n, &nft_holds.addr, SCRATCH);
+	lookup(n, name, SCRATCH, -1, 0);
+}
+
 void nft_match_not_in(struct nft *n, const char *set, unsigned reg)
 {
 	lookup(n, set, reg, -1, NFT_LOOKUP_F_INV);

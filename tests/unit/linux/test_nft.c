@@ -184,30 +184,35 @@ static void test_reject(const char *net, const char *good, const char *bad)
 	nft_free(n);
 }
 
-static void test_timeout(void)
+/* Redirects while a condition holds. */
+static void test_condition(void)
 {
-	struct nft_element e = { .addr = addr("127.0.0.9") };
+	struct addr old = addr("127.0.0.9"), new = addr("127.0.53.1");
+	int a = listener("127.0.0.9"), b = listener("127.0.53.1"), c = client("127.0.0.9", 0), r = 0;
 	struct err err = { 0 };
 	struct nft *n = nft_new(&err);
-	int r = 0;
 
 	nft_begin(n);
 	nft_table_add(n, TABLE);
-	nft_set_add(n, TABLE, "live", NFT_KEY_ADDR4, false, true);
-	nft_elements_add(n, TABLE, "live", NFT_KEY_ADDR4, &e, 1, 300);
-	ok(nft_commit(n, &err) == 0, "an element with a timeout: %s", err_text(&err));
-	for (int i = 0; !r && i < 3; i++) {
-		poll(NULL, 0, 200);
-		nft_begin(n);
-		nft_elements_delete(n, TABLE, "live", NFT_KEY_ADDR4, &e, 1);
-		nft_elements_add(n, TABLE, "live", NFT_KEY_ADDR4, &e, 1, 300);
-		r = nft_commit(n, &err);
+	nft_condition_add(n, TABLE, "live");
+	nft_hook_add(n, TABLE, "redirect", NFT_ROUTE, -310);
+	nft_rule_begin(n, TABLE, "redirect");
+	nft_match_daddr(n, &old);
+	nft_match_condition(n, "live");
+	nft_set_daddr(n, &new);
+	nft_rule_end(n);
+	ok(nft_commit(n, &err) == 0 && arrives(c, a, b) == 'A', "a condition that was never renewed does not hold");
+	for (int i = 0; !r && i < 4; i++) {
+		r = nft_condition_renew(n, TABLE, "live", 300, &err);
+		poll(NULL, 0, i < 3 ? 200 : 0);
 	}
-	ok(r == 0, "stays while it is renewed: %s", err_text(&err));
+	ok(r == 0 && arrives(c, a, b) == 'b', "it holds while it is renewed");
 	poll(NULL, 0, 400);
-	nft_begin(n);
-	nft_elements_delete(n, TABLE, "live", NFT_KEY_ADDR4, &e, 1);
-	ok(nft_commit(n, NULL) == -ENOENT, "and goes when it is not");
+	ok(arrives(c, a, b) == 'A', "and not for long when it is not");
+	ok(nft_condition_renew(n, TABLE, "live", 300, &err) == 0 && arrives(c, a, b) == 'b', "it can be renewed again");
+	ok(nft_condition_renew(n, TABLE, "nosuch", 300, &err) == -ENOENT, "one that is not there is said: %s", err_text(&err));
+	for (int i = 0, fds[] = { a, b, c }; i < 3; i++)
+		close(fds[i]);
 	nft_free(n);
 }
 
@@ -285,7 +290,7 @@ int main(void)
 	test_redirect("fd00::1", "fd00::2", "IPv6");
 	test_reject("127.7.0.0/16", "127.7.0.1", "127.7.0.2");
 	test_reject("fd00::/64", "fd00::1", "fd00::2");
-	test_timeout();
+	test_condition();
 	test_map();
 	test_many();
 	return tap_done();
