@@ -67,7 +67,7 @@ for kind in garbage endless slow; do
 done
 fault token
 touch "$W/kube/services"
-soon said Unauthorized
+soon said Unauthorized || soon said Unauthorized	# the pause before the next try has grown up to 6 s
 ok $? "a token that is not taken any more is said"
 is "$(address web.default.svc.cluster.local)" 10.43.1.$last "and what was known goes on"
 printf new >"$W/token"
