@@ -2,6 +2,7 @@
 #include "agent/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "agent/cluster.h"
@@ -42,6 +43,19 @@ struct mark {
 	struct timespec ctime;
 };
 
+/* A file as it was before it was read. Where only root may look, its content is told from the next by a descriptor from root's
+ * time: of the file, or, where there was none, of the folder that it would be in. */
+struct note {
+	char *path;			/* owned */
+	int fd;
+	struct mark seen, held;		/* of the path, of the descriptor */
+};
+
+struct notes {
+	struct note v[FILES];
+	size_t n;
+};
+
 struct row {
 	struct watch *watch;
 	struct kube_watch *follow;	/* owned */
@@ -54,9 +68,8 @@ struct watch {
 	struct kube *kube;		/* owned; NULL while there is no usable kubeconfig */
 	struct row row[ROWS];
 	struct timer look;
-	struct strv files;
+	struct notes notes;
 	char *token_file;		/* owned, or NULL */
-	struct mark marks[FILES];
 	bool changed;			/* by the list of nodes under way */
 };
 
@@ -198,13 +211,15 @@ static void map_end(void *owner)
 
 /* ---- credential -------------------------------------------------------------------------------------------------- */
 
-static void mark_read(const char *path, struct mark *ret)
+static int mark_read(int fd, const char *path, struct mark *ret)
 {
 	struct stat st;
 
 	*ret = (struct mark){ 0 };
-	if (stat(path, &st) == 0)
-		*ret = (struct mark){ st.st_dev, st.st_ino, st.st_size, st.st_ctim };
+	if (fstatat(fd, path, &st, *path ? 0 : AT_EMPTY_PATH) < 0)
+		return -errno;
+	*ret = (struct mark){ st.st_dev, st.st_ino, st.st_size, st.st_ctim };
+	return 0;
 }
 
 static bool mark_equal(const struct mark *a, const struct mark *b)
@@ -213,37 +228,59 @@ static bool mark_equal(const struct mark *a, const struct mark *b)
 	       a->ctime.tv_nsec == b->ctime.tv_nsec;
 }
 
-static bool files_changed(struct watch *w)
+static bool note_is_old(const struct note *n)
 {
-	struct mark m;
+	struct mark now;
 
-	for (size_t i = 0; i < w->files.n; i++) {
-		mark_read(w->files.v[i], &m);
-		if (!mark_equal(&m, &w->marks[i]))
+	if (mark_read(AT_FDCWD, n->path, &now) != -EACCES)
+		return !mark_equal(&now, &n->seen);
+	(void)mark_read(n->fd, "", &now);
+	return !mark_equal(&now, &n->held);
+}
+
+static bool notes_are_old(const struct notes *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (note_is_old(&l->v[i]))
 			return true;
-	}
 	return false;
 }
 
-/* A file that the credential consists of, as it is before it is read. */
-static void file_note(struct watch *w, const char *path)
+static void notes_done(struct notes *l)
 {
-	if (!path || w->files.n == FILES)
-		return;
-	mark_read(path, &w->marks[w->files.n]);
-	strv_add(&w->files, path);
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].path);
+		if (l->v[i].fd >= 0)
+			close(l->v[i].fd);
+	}
+	*l = (struct notes){ 0 };
 }
 
-static int endpoint_load(struct watch *w, struct http_endpoint *ret, struct err *err)
+static void notes_add(struct notes *l, const char *path)
+{
+	autofree char *dir = path ? path_dirname(path) : NULL;
+	struct note *n = &l->v[l->n];
+
+	if (!path || l->n == FILES)
+		return;
+	n->path = xstrdup(path);
+	n->fd = open(path, O_PATH | O_CLOEXEC);
+	if (n->fd < 0)
+		n->fd = open(dir, O_PATH | O_CLOEXEC);
+	(void)mark_read(AT_FDCWD, path, &n->seen);
+	(void)mark_read(n->fd, "", &n->held);
+	l->n++;
+}
+
+/* Notes each file that the credential consists of before it is read. */
+static int endpoint_load(struct watch *w, struct notes *notes, struct http_endpoint *ret, struct err *err)
 {
 	const char *path = w->agent->config.kubeconfig;
 	auto(buf) struct buf text = BUF_INIT(1 << 20);
 	autojson json *config = NULL;
 	int r;
 
-	strv_done(&w->files);
-	w->files = (struct strv){ 0 };
-	file_note(w, path);
+	notes_add(notes, path);
 	r = file_read(path, &text, err);
 	if (r)
 		return r;
@@ -252,9 +289,9 @@ static int endpoint_load(struct watch *w, struct http_endpoint *ret, struct err 
 		return -EINVAL;
 	free(w->token_file);
 	w->token_file = xstrdup(json_str(config, "users[0].user.tokenFile", NULL));
-	file_note(w, w->token_file);
-	file_note(w, json_str(config, "clusters[0].cluster.certificate-authority", NULL));
-	file_note(w, json_str(config, "users[0].user.client-certificate", NULL));
+	notes_add(notes, w->token_file);
+	notes_add(notes, json_str(config, "clusters[0].cluster.certificate-authority", NULL));
+	notes_add(notes, json_str(config, "users[0].user.client-certificate", NULL));
 	return kubeconfig_endpoint(config, NULL, ret, err);
 }
 
@@ -278,40 +315,59 @@ static void client_close(struct watch *w)
 	w->kube = kube_free(w->kube);
 }
 
-static void client_open(struct watch *w)
+static void client_close_for(struct watch *w, const struct err *why)
 {
-	struct http_endpoint endpoint = { 0 };
-	struct err err = { 0 };
-	int r;
-
 	client_close(w);
 	zone_report(w);
-	r = endpoint_load(w, &endpoint, &err);
-	if (r == -EACCES)
-		worker_again(w->agent, "a credential has changed, which takes root to read");
-	if (r) {
-		if (r != -ENOENT)
-			trouble_note(&w->agent->trouble, "kubeconfig", "%s", err_text(&err));
-		cluster_set_api(w->agent->cluster, false, &err);
-		http_endpoint_done(&endpoint);
-		return;
-	}
-	w->kube = kube_new(w->agent->loop, &endpoint);
+	if (why->code != -ENOENT)
+		trouble_note(&w->agent->trouble, "kubeconfig", "%s", err_text(why));
+	cluster_set_api(w->agent->cluster, false, why);
+}
+
+static void client_make(struct watch *w, struct http_endpoint *endpoint)
+{
+	if (w->kube)
+		log_info("the credential is read again");
+	client_close(w);
+	zone_report(w);
+	w->kube = kube_new(w->agent->loop, endpoint);
 	for (size_t i = 0; i < ROWS; i++) {
 		w->row[i].watch = w;
 		w->row[i].follow = kube_watch_new(w->kube, rows[i].path, rows[i].selector, ops_of(i), &w->row[i]);
 	}
 }
 
+/* What only root may read is asked for, by a new worker, when it is another one than root has read: else all stays. */
+static void client_open(struct watch *w)
+{
+	bool changed = notes_are_old(&w->notes);
+	struct http_endpoint endpoint = { 0 };
+	struct notes notes = { 0 };
+	struct err err = { 0 };
+	int r = endpoint_load(w, &notes, &endpoint, &err);
+
+	if (r == -EACCES && w->notes.n) {
+		if (changed)
+			worker_again(w->agent, "a credential has changed, which takes root to read");
+		notes_done(&notes);
+		return;
+	}
+	notes_done(&w->notes);
+	w->notes = notes;
+	if (r) {
+		client_close_for(w, &err);
+		http_endpoint_done(&endpoint);
+		return;
+	}
+	client_make(w, &endpoint);
+}
+
 static void on_look(struct timer *t)
 {
 	struct watch *w = container_of(t, struct watch, look);
 
-	if (!w->kube || w->row[ROW_NODES].refused || files_changed(w)) {
-		if (w->kube)
-			log_info("the credential is read again");
+	if (!w->kube || w->row[ROW_NODES].refused || notes_are_old(&w->notes))
 		client_open(w);
-	}
 	timer_start(w->agent->loop, t, LOOK_MS, on_look);
 }
 
@@ -334,7 +390,7 @@ void watch_stop(struct agent *a)
 		return;
 	timer_stop(&w->look);
 	client_close(w);
-	strv_done(&w->files);
+	notes_done(&w->notes);
 	free(w->token_file);
 	free(steal(&a->watch));
 }

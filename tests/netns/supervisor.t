@@ -100,6 +100,21 @@ ok $r "a credential that only root may read is followed"
 [ "$(proc "$(value pid)" Uid | cut -f1)" = 0 ] || says 'restarts   .* exit code 75'
 ok $? "by a new worker"
 
+# ---- a credential in a folder that only root may enter
+mkdir -m 700 "$W/secret"
+cp "$W/kubeconfig" "$W/secret/kubeconfig"
+sed -i "s|\"kubeconfig\":\"[^\"]*\"|\"kubeconfig\":\"$W/secret/kubeconfig\"|" "$W/agent.json"
+agent start --no-wait --timeout 10s
+sleep 4.5
+is "$(restarts)" 0 "a credential in a folder that only root may enter is not taken for a new one"
+mv "$W/secret/kubeconfig" "$W/secret/away"
+soon restarts_are 1; says 'No such file' && sleep 2.5
+is "$(restarts)" 1 "gone, it is missed once"
+mv "$W/secret/away" "$W/secret/kubeconfig"
+soon restarts_are 2; soon says 'API server connected'
+r=$?; got=$(agent status)
+ok $r "and followed when it is there again"
+
 # ---- asked to end
 agent stop --timeout 10s
 r=$?; restored
