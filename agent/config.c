@@ -18,23 +18,36 @@
 static const struct {
 	const char *key, *def;		/* def NULL: required */
 	size_t offset;
+	bool is_path;			/* absolute: the daemon leaves the directory that it was called in */
 } texts[] = {
-	{ "kubeconfig", NULL, offsetof(struct config, kubeconfig) },
-	{ "cluster_domain", "cluster.local", offsetof(struct config, cluster_domain) },
-	{ "namespace", "default", offsetof(struct config, namespace) },
-	{ "state_dir", "/var/lib/firestream/agent", offsetof(struct config, state_dir) },
-	{ "socket", "/run/firestream/agent.sock", offsetof(struct config, socket) },
-	{ "log", "/var/log/firestream-agent.log", offsetof(struct config, log) },
-	{ "resolv_conf", "/etc/resolv.conf", offsetof(struct config, resolv_conf) },
+	{ "kubeconfig", NULL, offsetof(struct config, kubeconfig), true },
+	{ "cluster_domain", "cluster.local", offsetof(struct config, cluster_domain), false },
+	{ "namespace", "default", offsetof(struct config, namespace), false },
+	{ "state_dir", "/var/lib/firestream/agent", offsetof(struct config, state_dir), true },
+	{ "socket", "/run/firestream/agent.sock", offsetof(struct config, socket), true },
+	{ "log", "/var/log/firestream-agent.log", offsetof(struct config, log), true },
+	{ "resolv_conf", "/etc/resolv.conf", offsetof(struct config, resolv_conf), true },
 };
+
+/* A key's text; the default where the key is absent; NULL with a sentence where it is something else. */
+static const char *text_read(const json *j, const char *key, const char *def, struct err *err)
+{
+	const char *v = json_str(j, key, json_is(j, key) ? NULL : def);
+
+	if (!v || !*v)
+		(void)err_set(err, -EINVAL, json_is(j, key) ? "\"%s\": a text is expected" : "\"%s\" is missing", key);
+	return v && *v ? v : NULL;
+}
 
 static int texts_read(const json *j, struct config *c, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		const char *v = json_str(j, texts[i].key, texts[i].def);
+		const char *v = text_read(j, texts[i].key, texts[i].def, err);
 
-		if (!v || !*v)
-			return err_set(err, -EINVAL, "\"%s\" is missing", texts[i].key);
+		if (!v)
+			return -EINVAL;
+		if (texts[i].is_path && *v != '/')
+			return err_set(err, -EINVAL, "\"%s\": \"%s\" is no absolute path", texts[i].key, v);
 		*(char **)(void *)((char *)c + texts[i].offset) = xstrdup(v);
 	}
 	if (!str_is_subdomain(c->cluster_domain) || dns_name_parse(c->cluster_domain, &c->domain))
@@ -44,10 +57,10 @@ static int texts_read(const json *j, struct config *c, struct err *err)
 	return 0;
 }
 
-/* A comma list or an array of strings → strings, trimmed. */
-static void list_read(const json *j, const char *key, struct strv *ret)
+/* A comma list or an array of strings → strings, trimmed. -EINVAL where it is something else. */
+static int list_split(const json *j, const char *key, struct strv *ret)
 {
-	const json *array = json_get(j, key);
+	const json *list = json_get(j, key);
 	struct str rest = str_from(json_str(j, key, "")), field;
 
 	while (str_split(&rest, ',', &field)) {
@@ -55,14 +68,20 @@ static void list_read(const json *j, const char *key, struct strv *ret)
 		if (field.len)
 			strv_addf(ret, "%.*s", STR_ARG(field));
 	}
-	if (cJSON_IsArray(array))
-		json_each(e, array)
-			if (cJSON_IsString(e))
-				strv_add(ret, e->valuestring);
+	if (!cJSON_IsArray(list))
+		return !json_is(j, key) || cJSON_IsString(list) ? 0 : -EINVAL;
+	json_each(e, list) {
+		if (!cJSON_IsString(e))
+			return -EINVAL;
+		strv_add(ret, e->valuestring);
+	}
+	return 0;
 }
 
-static int list_check(const struct strv *l, const char *key, struct err *err)
+static int list_read(const json *j, const char *key, struct strv *l, struct err *err)
 {
+	if (list_split(j, key, l))
+		return err_set(err, -EINVAL, "\"%s\": a text, or a list of texts, is expected", key);
 	if (!l->n)
 		return err_set(err, -EINVAL, "\"%s\" is missing", key);
 	if (l->n > CONFIG_LIST_MAX)
@@ -73,10 +92,8 @@ static int list_check(const struct strv *l, const char *key, struct err *err)
 static int prefixes_read(const json *j, const char *key, struct prefixes *ret, struct err *err)
 {
 	auto(strv) struct strv l = { 0 };
-	int r;
+	int r = list_read(j, key, &l, err);
 
-	list_read(j, key, &l);
-	r = list_check(&l, key, err);
 	for (size_t i = 0; !r && i < l.n; i++, ret->n++)
 		if (prefix_parse(l.v[i], &ret->v[i]) || !ret->v[i].len)
 			r = err_set(err, -EINVAL, "\"%s\": \"%s\" is no network like 10.42.0.0/16", key, l.v[i]);
@@ -86,17 +103,21 @@ static int prefixes_read(const json *j, const char *key, struct prefixes *ret, s
 static int addresses_read(const json *j, struct config *c, struct err *err)
 {
 	auto(strv) struct strv l = { 0 };
-	int r;
-
-	list_read(j, "dns", &l);
-	r = list_check(&l, "dns", err);
+	int r = list_read(j, "dns", &l, err);
 	for (size_t i = 0; !r && i < l.n; i++, c->dns_count++)
 		if (hostport_parse(l.v[i], 53, &c->dns[i]))
 			r = err_set(err, -EINVAL, "\"dns\": \"%s\" is no address", l.v[i]);
-	if (r)
-		return r;
-	if (hostport_parse(json_str(j, "listen", LISTEN_DEFAULT), 53, &c->listen) || !addr_is_loopback(&c->listen.addr))
-		return err_set(err, -EINVAL, "\"listen\": \"%s\" is no loopback address", json_str(j, "listen", ""));
+	return r;
+}
+
+static int listen_read(const json *j, struct config *c, struct err *err)
+{
+	const char *text = text_read(j, "listen", LISTEN_DEFAULT, err);
+
+	if (!text)
+		return -EINVAL;
+	if (hostport_parse(text, 53, &c->listen) || !addr_is_loopback(&c->listen.addr))
+		return err_set(err, -EINVAL, "\"listen\": \"%s\" is no loopback address", text);
 	return 0;
 }
 
@@ -112,10 +133,13 @@ static int numbers_read(const json *j, struct config *c, struct err *err)
 
 static int metrics_read(const json *j, struct config *c, struct err *err)
 {
-	const char *text = json_str(j, "metrics", "");
+	const char *text;
 
 	if (!json_is(j, "metrics"))
 		return 0;
+	text = text_read(j, "metrics", NULL, err);
+	if (!text)
+		return -EINVAL;
 	if (hostport_parse(text, METRICS_PORT, &c->metrics) || !addr_is_loopback(&c->metrics.addr) || !c->metrics.port)
 		return err_set(err, -EINVAL, "\"metrics\": \"%s\" is no loopback address like 127.0.0.1:%d", text, METRICS_PORT);
 	return 0;
@@ -141,6 +165,8 @@ int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 		r = prefixes_read(j, "service_cidr", &c.services, err);
 	if (!r)
 		r = addresses_read(j, &c, err);
+	if (!r)
+		r = listen_read(j, &c, err);
 	if (!r)
 		r = metrics_read(j, &c, err);
 	if (!r)

@@ -63,6 +63,13 @@ static void test_bad(void)
 	static const struct { const char *text, *want; } rows[] = {
 		{ "", NULL },
 		{ "[]", "\"kubeconfig\" is missing" },
+		{ "{\"kubeconfig\":5}", "\"kubeconfig\": a text is expected" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"socket\":\"run/a.sock\"}", "\"socket\": \"run/a.sock\" is no absolute path" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"cluster_domain\":5}", "\"cluster_domain\": a text is expected" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"listen\":[\"127.0.0.1\"]}", "\"listen\": a text is expected" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"metrics\":9153}", "\"metrics\": a text is expected" },
+		{ "{" BASE ",\"dns\":5}", "\"dns\": a text, or a list of texts, is expected" },
+		{ "{" BASE ",\"dns\":[\"10.43.0.10\",5]}", "\"dns\": a text, or a list of texts, is expected" },
 		{ "{" BASE "}", "\"dns\" is missing" },
 		{ "{" BASE ",\"dns\":\"dns.local\"}", "\"dns\": \"dns.local\" is no address" },
 		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"namespace\":\"A_b\"}", "namespace: \"A_b\" is no DNS label" },
