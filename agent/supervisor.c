@@ -59,22 +59,29 @@ static void undo(struct supervisor *s)
 
 static int worker_launch(struct supervisor *s, worker_fn fn, void *arg)
 {
-	int fds[2];
+	int fds[2], r;
+	pid_t pid;
 
+	s->born_ns = loop_deadline(0);
+	s->kill_ns = s->silent_ms = 0;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	s->shared->life = fds[0];
-	s->worker = fork();
-	if (s->worker == 0) {
+	pid = fork();
+	r = pid < 0 ? -errno : 0;
+	if (pid == 0) {
 		close(fds[1]);
 		close(s->signals);
 		_exit(fn(arg, s->shared));
 	}
 	close(fds[0]);
+	if (r) {
+		close(fds[1]);
+		return r;
+	}
 	s->life = fds[1];
-	s->born_ns = loop_deadline(0);
-	s->kill_ns = s->silent_ms = 0;
-	return s->worker < 0 ? -errno : 0;
+	s->worker = pid;
+	return 0;
 }
 
 static void worker_stop(struct supervisor *s)
@@ -178,19 +185,24 @@ static bool is_over(struct supervisor *s, int status, int *ret)
 	return !s->shared->served && WIFEXITED(status) && WEXITSTATUS(status) != WORKER_AGAIN;
 }
 
+/* The end of a child, which is a signal too, does not end it. */
 static void pause_for(struct supervisor *s, uint64_t ms)
 {
 	struct pollfd p = { .fd = s->signals, .events = POLLIN };
+	uint64_t end = loop_deadline(ms), now;
 
-	if (ms)
-		(void)poll(&p, 1, (int)ms);
 	signals_read(s);
+	while (!s->stopping && (now = loop_deadline(0)) < end) {
+		(void)poll(&p, 1, (int)((end - now) / 1000000 + 1));
+		signals_read(s);
+	}
 }
 
 static int signals_open(void)
 {
 	sigset_t set;
 
+	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -215,9 +227,8 @@ int supervise(const struct config *c, worker_fn fn, void *arg)
 		if (r) {
 			errno = -r;
 			log_error("cannot start a worker: %m");
-			break;
 		}
-		status = worker_wait(&s);
+		status = r ? W_EXITCODE(1, 0) : worker_wait(&s);
 		if (is_over(&s, status, &code))
 			break;
 		exit_note(&s, status);
