@@ -44,23 +44,35 @@ static bool attr_find(struct slice in, unsigned type, struct slice *ret)
 	return false;
 }
 
+/* An address of a tuple; family 0: none. */
+static struct addr tuple_addr(struct slice tuple, unsigned v4, unsigned v6)
+{
+	struct slice ip, field;
+
+	if (attr_find(tuple, CTA_TUPLE_IP, &ip)) {
+		if (attr_find(ip, v4, &field) && field.n == 4)
+			return addr_from_bytes(AF_INET, field.p);
+		if (attr_find(ip, v6, &field) && field.n == 16)
+			return addr_from_bytes(AF_INET6, field.p);
+	}
+	return (struct addr){ 0 };
+}
+
 int conntrack_parse(const void *p, size_t n, struct conntrack_entry *ret)
 {
-	struct slice all = { p, n }, tuple, ip, proto, field;
+	struct slice all = { p, n }, tuple, reply, proto, field;
 	struct conntrack_entry e = { 0 };
 
 	if (n < sizeof(struct nfgenmsg))
 		return -EBADMSG;
 	all = (struct slice){ all.p + sizeof(struct nfgenmsg), n - sizeof(struct nfgenmsg) };
-	if (!attr_find(all, CTA_TUPLE_ORIG, &tuple) || !attr_find(tuple, CTA_TUPLE_IP, &ip) ||
+	if (!attr_find(all, CTA_TUPLE_ORIG, &tuple) || !attr_find(all, CTA_TUPLE_REPLY, &reply) ||
 	    !attr_find(tuple, CTA_TUPLE_PROTO, &proto) || !attr_find(proto, CTA_PROTO_NUM, &field) || field.n != 1)
 		return -EBADMSG;
 	e.protocol = field.p[0];
-	if (attr_find(ip, CTA_IP_V4_DST, &field) && field.n == 4)
-		e.dst = addr_from_bytes(AF_INET, field.p);
-	else if (attr_find(ip, CTA_IP_V6_DST, &field) && field.n == 16)
-		e.dst = addr_from_bytes(AF_INET6, field.p);
-	else
+	e.dst = tuple_addr(tuple, CTA_IP_V4_DST, CTA_IP_V6_DST);
+	e.to = tuple_addr(reply, CTA_IP_V4_SRC, CTA_IP_V6_SRC);
+	if (!e.dst.family || !e.to.family)
 		return -EBADMSG;
 	e.tuple = tuple.p;
 	e.tuple_len = tuple.n;
@@ -92,18 +104,13 @@ static int request_send(int fd, unsigned type, unsigned flags, int family, const
 	return sendto(fd, &m, m.h.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0 ? -errno : 0;
 }
 
-static bool is_wanted(const struct conntrack_entry *e, const struct addr *dst, size_t n)
+static bool is_ping(const struct conntrack_entry *e)
 {
-	bool ping = e->protocol == (e->dst.family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
-
-	for (size_t i = 0; ping && i < n; i++)
-		if (addr_cmp(&e->dst, &dst[i]) == 0)
-			return true;
-	return false;
+	return e->protocol == (e->dst.family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
 /* One datagram of a dump: the tuples that fit go to out, each behind family and length. 1: the dump is over. */
-static int dump_read(const uint8_t *p, size_t len, const struct addr *dst, size_t n, struct buf *out)
+static int dump_read(const uint8_t *p, size_t len, conntrack_stale_fn is_stale, void *arg, struct buf *out)
 {
 	const struct nlmsghdr *h = (const void *)p;
 	struct conntrack_entry e;
@@ -113,7 +120,8 @@ static int dump_read(const uint8_t *p, size_t len, const struct addr *dst, size_
 			return 1;
 		if (h->nlmsg_type == NLMSG_ERROR)
 			return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-		if (conntrack_parse(NLMSG_DATA(h), h->nlmsg_len - NLMSG_HDRLEN, &e) || !is_wanted(&e, dst, n))
+		if (conntrack_parse(NLMSG_DATA(h), h->nlmsg_len - NLMSG_HDRLEN, &e) || !is_ping(&e) ||
+		    !is_stale(arg, &e.dst, &e.to))
 			continue;
 		buf_addc(out, (char)e.dst.family);
 		buf_add(out, &(uint16_t){ (uint16_t)e.tuple_len }, sizeof(uint16_t));
@@ -122,7 +130,7 @@ static int dump_read(const uint8_t *p, size_t len, const struct addr *dst, size_
 	return 0;
 }
 
-static int dump(int fd, const struct addr *dst, size_t n, struct buf *out)
+static int dump(int fd, conntrack_stale_fn is_stale, void *arg, struct buf *out)
 {
 	union {
 		struct nlmsghdr h;
@@ -135,7 +143,7 @@ static int dump(int fd, const struct addr *dst, size_t n, struct buf *out)
 
 		if (len < 0 && errno != EINTR)
 			return -errno;
-		r = len > 0 ? dump_read(u.bytes, (size_t)len, dst, n, out) : 0;
+		r = len > 0 ? dump_read(u.bytes, (size_t)len, is_stale, arg, out) : 0;
 	}
 	return r < 0 ? r : 0;
 }
@@ -174,7 +182,7 @@ static int tuples_delete(int fd, const struct buf *tuples)
 	return count;
 }
 
-int conntrack_forget_pings(const struct addr *dst, size_t n, struct err *err)
+int conntrack_forget_pings(conntrack_stale_fn is_stale, void *arg, struct err *err)
 {
 	auto(buf) struct buf tuples = BUF_INIT(TUPLES_MAX);
 	autoclose int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
@@ -184,9 +192,9 @@ int conntrack_forget_pings(const struct addr *dst, size_t n, struct err *err)
 	if (fd < 0)
 		return err_set(err, -errno, "conntrack: %m");
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	r = dump(fd, dst, n, &tuples);
-	if (!r && buf_ok(&tuples))
-		r = tuples_delete(fd, &tuples);
+	r = dump(fd, is_stale, arg, &tuples);
+	if (!r)
+		r = buf_ok(&tuples) ? tuples_delete(fd, &tuples) : -ENOBUFS;
 	errno = -r;
 	return r < 0 ? err_set(err, r, "conntrack: %m") : r;
 }

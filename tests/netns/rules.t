@@ -62,6 +62,12 @@ objects services "$web" "$none"
 objects endpointslices "$(slice web 4 10.42.0.3 true)" "$(slice web 6 fd42::3 true)" "$(slice none 4 10.42.0.9 false)"
 kube_start '"stale":2,'
 sed -i 's|"pod_cidr":"[^"]*","service_cidr":"[^"]*"|"pod_cidr":"10.42.0.0/16,fd42::/64","service_cidr":"10.43.0.0/16,fd43::/64"|' "$W/agent.json"
+in_pod ip addr del 10.43.0.80/32 dev lo		# as for a real node, which answers no ping for it
+ip route add 10.43.0.0/16 via 172.30.0.2
+ping -n -i 0.2 10.43.0.80 >"$W/early.out" 2>&1 &
+early=$!
+sleep 0.5
+ip route del 10.43.0.0/16
 agent start --timeout 10s
 if says 'rules      none'; then
 	reason=$(agent status | sed -n 's/rules      none: //p')
@@ -85,6 +91,12 @@ for address in 10.43.0.81 fd43::81 10.43.0.99 fd43::99; do
 	refused_at_once $address; r=$?; got=$(cat "$W/ping.out")
 	ok $r "$address, without endpoints or unknown, is unreachable at once"
 done
+
+early_answers() { grep -q 'bytes from' "$W/early.out"; }
+soon early_answers; r=$?; got=$(tail -3 "$W/early.out")
+ok $r "so does one that began before the agent"
+kill $early
+in_pod ip addr add 10.43.0.80/32 dev lo
 
 # ---- connections
 for address in 10.43.0.80 fd43::80; do
