@@ -237,14 +237,6 @@ void nft_hook_add(struct nft *n, const char *table, const char *chain, enum nft_
 	nft_message_end(n);
 }
 
-void nft_rules_flush(struct nft *n, const char *table, const char *chain)
-{
-	nft_message_begin(n, NFT_MSG_DELRULE, 0, "rules of", chain);
-	nft_attr_str(n, NFTA_RULE_TABLE, table);
-	nft_attr_str(n, NFTA_RULE_CHAIN, chain);
-	nft_message_end(n);
-}
-
 void nft_set_add(struct nft *n, const char *table, const char *set, enum nft_key key, bool map, bool timeout)
 {
 	nft_message_begin(n, NFT_MSG_NEWSET, NLM_F_CREATE, "set", set);
@@ -310,14 +302,6 @@ void nft_elements_delete(struct nft *n, const char *table, const char *set, enum
 			 size_t count)
 {
 	elements_put(n, NFT_MSG_DELSETELEM, table, set, key, e, count, 0);
-}
-
-void nft_elements_flush(struct nft *n, const char *table, const char *set)
-{
-	nft_message_begin(n, NFT_MSG_DELSETELEM, 0, "elements of", set);
-	nft_attr_str(n, NFTA_SET_ELEM_LIST_TABLE, table);
-	nft_attr_str(n, NFTA_SET_ELEM_LIST_SET, set);
-	nft_message_end(n);
 }
 
 /* ---- conditions -------------------------------------------------------------------------------------------------- */

@@ -37,7 +37,6 @@ void nft_table_renew(struct nft *n, const char *table);	/* empty, whether it was
 void nft_table_delete(struct nft *n, const char *table);
 /* A base chain at OUTPUT whose policy is accept. */
 void nft_hook_add(struct nft *n, const char *table, const char *chain, enum nft_type type, int priority);
-void nft_rules_flush(struct nft *n, const char *table, const char *chain);
 
 /* What elements consist of. */
 enum nft_key {
@@ -60,7 +59,6 @@ void nft_elements_add(struct nft *n, const char *table, const char *set, enum nf
 		      uint64_t timeout_ms);
 void nft_elements_delete(struct nft *n, const char *table, const char *set, enum nft_key key, const struct nft_element *e,
 			 size_t count);
-void nft_elements_flush(struct nft *n, const char *table, const char *set);
 
 /* A condition holds for some time after it was set or renewed: what it guards ends soon when whoever renews it hangs. It lives
  * in a set of that name. */
@@ -84,14 +82,12 @@ void nft_match_sport(struct nft *n, uint16_t port);
 void nft_match_icmp_type(struct nft *n, uint8_t type);
 void nft_match_new(struct nft *n);					/* conntrack state new */
 void nft_match_condition(struct nft *n, const char *name);
-void nft_match_syn(struct nft *n);					/* TCP: SYN without ACK */
 
 void nft_load_daddr(struct nft *n, int family, unsigned reg);		/* 1 or 4 registers */
 void nft_load_l4proto(struct nft *n, unsigned reg);
 void nft_load_dport(struct nft *n, unsigned reg);
 void nft_load_addr(struct nft *n, const struct addr *a, unsigned reg);
-void nft_match_in(struct nft *n, const char *set, unsigned reg);	/* the key begins there */
-void nft_match_not_in(struct nft *n, const char *set, unsigned reg);
+void nft_match_not_in(struct nft *n, const char *set, unsigned reg);	/* the key begins there */
 void nft_load_from(struct nft *n, const char *map, unsigned reg, unsigned to);	/* a match as well */
 
 void nft_set_daddr(struct nft *n, const struct addr *a);		/* stateless; checksums are kept right */

@@ -16,7 +16,7 @@
 
 /* What stands where in the headers. */
 enum { IP4_SADDR = 12, IP4_DADDR = 16, IP4_CHECKSUM = 10, IP6_SADDR = 8, IP6_DADDR = 24, L4_SPORT = 0, L4_DPORT = 2,
-       TCP_FLAGS = 13, TCP_CHECKSUM = 16, UDP_CHECKSUM = 6 };
+       TCP_CHECKSUM = 16, UDP_CHECKSUM = 6 };
 
 static uint32_t reg_number(unsigned reg)
 {
@@ -215,15 +215,6 @@ void nft_match_new(struct nft *n)
 	compare(n, NFT_CMP_NEQ, SCRATCH, &none, sizeof(none));
 }
 
-void nft_match_syn(struct nft *n)
-{
-	const uint8_t mask = 0x12, syn = 0x02;
-
-	payload_load(n, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, SCRATCH);
-	mask_apply(n, SCRATCH, &mask, 1);
-	compare(n, NFT_CMP_EQ, SCRATCH, &syn, 1);
-}
-
 static void lookup(struct nft *n, const char *set, unsigned reg, int to, uint32_t flags)
 {
 	expr_begin(n, "lookup");
@@ -234,11 +225,6 @@ static void lookup(struct nft *n, const char *set, unsigned reg, int to, uint32_
 	if (flags)
 		nft_attr_u32(n, NFTA_LOOKUP_FLAGS, flags);
 	expr_end(n);
-}
-
-void nft_match_in(struct nft *n, const char *set, unsigned reg)
-{
-	lookup(n, set, reg, -1, 0);
 }
 
 void nft_match_condition(struct nft *n, const char *name)
