@@ -44,7 +44,6 @@ struct rules {
 	struct timer flush, renew, moved_soon;
 	bool built, refusing;
 	unsigned failures;		/* of flushes, in a row */
-	bool moved;			/* some ping has another way since the last look at those that run */
 	size_t ports, pings;		/* in place */
 	uint64_t changes;
 	char why[200];			/* it is not in place */
@@ -129,6 +128,36 @@ static void table_write(struct nft *n, const struct prefixes *services)
 	}
 }
 
+/* ---- pings that run ---------------------------------------------------------------------------------------------- */
+
+/* Does a ping that runs go elsewhere than a new one would? */
+static bool ping_is_stale(void *arg, const struct addr *dst, const struct addr *to)
+{
+	const struct rules *r = arg;
+	const struct store_service *v = store_service_of(r->agent->zone->store, dst);
+	const struct usable *u = NULL;
+	char key[DIRTY_KEY];
+
+	if (!prefixes_contain(&r->agent->config.services, dst))
+		return false;
+	if (v && snprintf(key, sizeof(key), "%s/%s", v->ns, v->name) < DIRTY_KEY)
+		u = map_get(&r->in_place, key);
+	for (size_t i = 0; u && i < u->pings; i++)
+		if (addr_cmp(&u->ping[i].addr, dst) == 0)
+			return addr_cmp(&u->ping[i].value, to) != 0;
+	return addr_cmp(dst, to) != 0;
+}
+
+/* Pings that run follow their new endpoint. The look into conntrack costs milliseconds: one for all changes of a while. */
+static void on_moved(struct timer *t)
+{
+	struct rules *r = container_of(t, struct rules, moved_soon);
+	struct err err = { 0 };
+
+	if (conntrack_forget_pings(ping_is_stale, r, &err) < 0)
+		trouble_note(&r->agent->trouble, "rules", "%s", err_text(&err));
+}
+
 /* ---- elements ---------------------------------------------------------------------------------------------------- */
 
 static void usable_free(void *p)
@@ -153,12 +182,12 @@ static void ping_put(struct rules *r, const struct nft_element *e, bool add)
 {
 	const struct sets *s = sets_of(&e->addr);
 
-	if (add) {
+	if (add)
 		nft_elements_add(r->nft, TABLE, s->ways, s->addr, e, 1, 0);
-	} else {
+	else
 		nft_elements_delete(r->nft, TABLE, s->ways, s->addr, e, 1);
-	}
-	r->moved = true;
+	if (!r->moved_soon.loop)
+		timer_start(r->agent->loop, &r->moved_soon, MOVED_MS, on_moved);
 	r->pings += add ? 1 : (size_t)-1;
 	r->changes++;
 }
@@ -239,34 +268,6 @@ static bool pass(struct rules *r, bool add)
 	return good;
 }
 
-/* Does a ping that runs go elsewhere than a new one would? */
-static bool ping_is_stale(void *arg, const struct addr *dst, const struct addr *to)
-{
-	const struct rules *r = arg;
-	const struct store_service *v = store_service_of(r->agent->zone->store, dst);
-	const struct usable *u = NULL;
-	char key[DIRTY_KEY];
-
-	if (!prefixes_contain(&r->agent->config.services, dst))
-		return false;
-	if (v && snprintf(key, sizeof(key), "%s/%s", v->ns, v->name) < DIRTY_KEY)
-		u = map_get(&r->in_place, key);
-	for (size_t i = 0; u && i < u->pings; i++)
-		if (addr_cmp(&u->ping[i].addr, dst) == 0)
-			return addr_cmp(&u->ping[i].value, to) != 0;
-	return addr_cmp(dst, to) != 0;
-}
-
-/* Pings that run follow their new endpoint. The look into conntrack costs milliseconds: one for all changes of a while. */
-static void on_moved(struct timer *t)
-{
-	struct rules *r = container_of(t, struct rules, moved_soon);
-	struct err err = { 0 };
-
-	if (conntrack_forget_pings(ping_is_stale, r, &err) < 0)
-		trouble_note(&r->agent->trouble, "rules", "%s", err_text(&err));
-}
-
 /* ---- when -------------------------------------------------------------------------------------------------------- */
 
 static void on_flush(struct timer *t);
@@ -320,9 +321,6 @@ void rules_flush(struct rules *r)
 	r->dirty = (struct map)MAP_INIT(NULL);
 	if (good) {
 		r->failures = 0;
-		if (r->moved && !r->moved_soon.loop)
-			timer_start(r->agent->loop, &r->moved_soon, MOVED_MS, on_moved);
-		r->moved = false;
 	} else {		/* an address that two services have for a moment, or worse: anew, at once or later */
 		r->built = false;
 		timer_start(r->agent->loop, &r->renew, r->failures++ ? REBUILD_MS : 0, on_renew);
