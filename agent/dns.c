@@ -106,13 +106,10 @@ static void forward(struct dns *d, struct asker *who, const struct dns_query *as
 static size_t end_find(struct dns *d, const struct dns_query *ask, struct dns_name *ret_zone, uint8_t *out)
 {
 	enum split_kind kind = split_name(&d->agent->config, &ask->name, ret_zone);
-	const struct dns_name *foreign = zone_foreign(d->agent->zone, &ask->name);
 	const struct cluster *c = d->agent->cluster;
 
-	if (foreign) {
-		*ret_zone = dns_name_parent(foreign, dns_name_eq(foreign, &ask->name));
+	if (zone_foreign(d->agent->zone, &ask->name, ret_zone))
 		kind = SPLIT_CLUSTER;
-	}
 	switch (kind) {
 	case SPLIT_CLUSTER: return cluster_is_up(c) ? 0 : answer_away(ask, ret_zone, c->serial, out);
 	case SPLIT_LOCALHOST: return answer_localhost(ask, out);
@@ -167,17 +164,14 @@ static void answer_cluster(struct dns *d, const struct dns_peer *peer, const str
 /* A name that is not of the cluster's zone may be short for one that is, or be CoreDNS's own. */
 static void answer_outside(struct dns *d, const struct dns_peer *peer, const struct dns_query *q)
 {
-	const struct dns_name *foreign = zone_foreign(d->agent->zone, &q->name);
-	struct dns_name full;		/* of a short one; the zone of CoreDNS's own */
+	struct dns_name zone, full;
 
-	if (foreign) {	/* without CoreDNS the name does not exist, rather than have no data */
-		full = dns_name_parent(foreign, dns_name_eq(foreign, &q->name));
-		answer_cluster(d, peer, q, &q->name, &full);
-	} else if (zone_short(d->agent->zone, &q->name, &full)) {
+	if (zone_foreign(d->agent->zone, &q->name, &zone))
+		answer_cluster(d, peer, q, &q->name, &zone);
+	else if (zone_short(d->agent->zone, &q->name, &full))
 		answer_cluster(d, peer, q, &full, &d->agent->config.domain);
-	} else if (!answer_cached(d, peer, q)) {
+	else if (!answer_cached(d, peer, q))
 		forward(d, &(struct asker){ .peer = *peer, .query = *q }, q, NULL);
-	}
 }
 
 static void dispatch(struct dns *d, const struct dns_peer *peer, const struct dns_query *q)
@@ -207,7 +201,7 @@ static void dispatch_signed(struct dns *d, const struct dns_peer *peer, const st
 	struct upstream *order[UPSTREAMS_MAX];
 	struct dns_name zone;
 
-	if (split_name(&d->agent->config, &q->name, &zone) != SPLIT_EXTERNAL || zone_foreign(d->agent->zone, &q->name) ||
+	if (split_name(&d->agent->config, &q->name, &zone) != SPLIT_EXTERNAL || zone_foreign(d->agent->zone, &q->name, &zone) ||
 	    zone_short(d->agent->zone, &q->name, &zone)) {
 		answer_local(d, peer, dns_error_build(q, DNS_REFUSED, DNS_RA, d->out));
 	} else if (!is_overload(d, &who)) {

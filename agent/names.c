@@ -14,13 +14,12 @@
 
 #define TTL 5
 #define CHAIN_MAX 11		/* CNAMEs */
-#define LABEL 64
 #define HOST 256
 
 struct request {
 	unsigned labels;	/* of the name, below the zone */
 	bool pod, ns_dns;
-	char ns[LABEL], service[LABEL], endpoint[LABEL], port[LABEL], protocol[LABEL];
+	char ns[NAMES_LABEL], service[NAMES_LABEL], endpoint[NAMES_LABEL], port[NAMES_LABEL], protocol[NAMES_LABEL];
 };
 
 struct hit {
@@ -44,8 +43,7 @@ static void found_done(struct found *f)
 
 /* ---- the request ------------------------------------------------------------------------------------------------- */
 
-/* A label in lower case; bytes that no name of an object has become one that none has. */
-static void label_copy(const uint8_t *p, char ret[static LABEL])
+void names_label(const uint8_t *p, char ret[static NAMES_LABEL])
 {
 	for (unsigned i = 0; i < p[0]; i++) {
 		uint8_t c = p[i + 1];
@@ -67,7 +65,7 @@ static void strip_underscore(char *s)
 static int request_parse(const struct names *n, const struct dns_name *name, struct request *ret)
 {
 	unsigned below = dns_name_labels(name) - dns_name_labels(&n->zone);
-	char label[5][LABEL], (*top)[LABEL];
+	char label[5][NAMES_LABEL], (*top)[NAMES_LABEL];
 	const uint8_t *p = name->b;
 
 	*ret = (struct request){ .labels = below };
@@ -76,7 +74,7 @@ static int request_parse(const struct names *n, const struct dns_name *name, str
 	if (below > 5)
 		return -ENOENT;
 	for (unsigned i = 0; i < below; i++, p += 1u + p[0])
-		label_copy(p, label[i]);
+		names_label(p, label[i]);
 	top = &label[below - 1];
 	ret->ns_dns = below == 2 && streq(label[0], "ns") && streq(label[1], "dns");
 	if (ret->ns_dns)
@@ -85,14 +83,14 @@ static int request_parse(const struct names *n, const struct dns_name *name, str
 	if (!ret->pod && !streq(*top, "svc"))
 		return -ENOENT;
 	if (below > 1)
-		memcpy(ret->ns, top[-1], LABEL);
+		memcpy(ret->ns, top[-1], NAMES_LABEL);
 	if (below > 2)
-		memcpy(ret->service, top[-2], LABEL);
+		memcpy(ret->service, top[-2], NAMES_LABEL);
 	if (below == 4)
-		memcpy(ret->endpoint, top[-3], LABEL);
+		memcpy(ret->endpoint, top[-3], NAMES_LABEL);
 	if (below == 5) {
-		memcpy(ret->protocol, top[-3], LABEL);
-		memcpy(ret->port, top[-4], LABEL);
+		memcpy(ret->protocol, top[-3], NAMES_LABEL);
+		memcpy(ret->port, top[-4], NAMES_LABEL);
 		strip_underscore(ret->protocol);
 		strip_underscore(ret->port);
 	}
@@ -190,7 +188,7 @@ static int service_find(const struct names *n, struct found *f)
 static int pod_find(struct found *f)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	char text[LABEL];
+	char text[NAMES_LABEL];
 	unsigned dashes = 0;
 	bool v4;
 

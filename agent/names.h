@@ -20,6 +20,10 @@ struct names {
 	bool pods;			/* every address below NS.pod is a name (`pods insecure`); else CoreDNS is asked */
 };
 
+#define NAMES_LABEL 64
+/* A label of the wire in lower case; bytes that no name of an object has become one that none has. */
+void names_label(const uint8_t *p, char ret[static NAMES_LABEL]);
+
 /* Answers q with what is known of `name`: the question's own, or the full form of a short one. The length of the answer, at
  * most max (≥ DNS_QUERY_MAX); TC is set when records had to go. 0: not ours. An ExternalName that leads out of the zone is not
  * ours either, or, with ret_outside, the answer ends with its CNAME, and *ret_outside is where it leads (else its len is 0). */

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define LABEL 64
 #define SHORT_LABELS 5
 
 /* ---- what is known ----------------------------------------------------------------------------------------------- */
@@ -53,29 +52,18 @@ static bool is_valid(const struct zone *z)
 	return store_synced(z->store) && (z->live || cluster_is_up(c) || is_recent(z, MAX(z->lost_ns, c->lost_ns)));
 }
 
-/* Were the watches lost so long ago that CoreDNS, which is up, knows better? */
-static bool is_old(const struct zone *z)
-{
-	return !z->live && loop_now(z->agent->loop) - z->lost_ns >= z->agent->config.stale_ms * UINT64_C(1000000);
-}
-
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
-/* Labels in lower case, the last one first; false when there are too many, or one that no object of Kubernetes has. */
-static bool labels_read(const struct dns_name *name, char ret[static SHORT_LABELS][LABEL], unsigned *ret_n)
+/* Labels in lower case, the last one first; false when there are too many, or none. */
+static bool labels_read(const struct dns_name *name, char ret[static SHORT_LABELS][NAMES_LABEL], unsigned *ret_n)
 {
 	unsigned n = dns_name_labels(name);
 	const uint8_t *p = name->b;
 
 	if (!n || n > SHORT_LABELS)
 		return false;
-	for (unsigned i = n; i-- > 0; p += 1u + p[0]) {
-		for (unsigned k = 0; k < p[0]; k++)
-			ret[i][k] = p[k + 1] >= 'A' && p[k + 1] <= 'Z' ? (char)(p[k + 1] | 0x20) : (char)p[k + 1];
-		ret[i][p[0]] = '\0';
-		if (strlen(ret[i]) != p[0])
-			return false;
-	}
+	for (unsigned i = n; i-- > 0; p += 1u + p[0])
+		names_label(p, ret[i]);
 	*ret_n = n;
 	return true;
 }
@@ -95,7 +83,7 @@ static bool name_append(const struct dns_name *a, const char *text, const struct
 
 bool zone_short(const struct zone *z, const struct dns_name *name, struct dns_name *ret_full)
 {
-	char label[SHORT_LABELS][LABEL];
+	char label[SHORT_LABELS][NAMES_LABEL];
 	unsigned n;
 
 	if (!z || !is_valid(z) || !labels_read(name, label, &n))
@@ -113,9 +101,13 @@ bool zone_short(const struct zone *z, const struct dns_name *name, struct dns_na
 	       name_append(name, "", &z->names.zone, ret_full);
 }
 
-const struct dns_name *zone_foreign(const struct zone *z, const struct dns_name *name)
+bool zone_foreign(const struct zone *z, const struct dns_name *name, struct dns_name *ret_zone)
 {
-	return z ? corefile_find(&z->corefile, name) : NULL;
+	const struct dns_name *own = z ? corefile_find(&z->corefile, name) : NULL;
+
+	if (own)
+		*ret_zone = dns_name_parent(own, dns_name_eq(own, name));
+	return own;
 }
 
 size_t zone_answer(struct zone *z, const struct dns_query *q, const struct dns_name *name, struct dns_name *ret_outside,
@@ -124,7 +116,7 @@ size_t zone_answer(struct zone *z, const struct dns_query *q, const struct dns_n
 	bool ask = z && cluster_is_up(z->agent->cluster) && name == &q->name;
 
 	ret_outside->len = 0;
-	if (!z || !is_valid(z) || (ask && (z->corefile.opaque || is_old(z) || zone_foreign(z, name))))
+	if (!z || !is_valid(z) || (ask && (z->corefile.opaque || !zone_is_current(z) || corefile_find(&z->corefile, name))))
 		return 0;
 	z->names.custom = ask && (!z->live || !z->corefile.known || z->corefile.fallthrough);
 	z->names.pods = !ask || z->corefile.pods_insecure;

@@ -38,8 +38,9 @@ bool zone_is_settled(const struct zone *z);
 /* The full name that a short one stands for: `svc` of our namespace, `svc.ns`, where that service exists; `….ns.svc` and `IP.ns.pod`,
  * where the namespace exists. */
 bool zone_short(const struct zone *z, const struct dns_name *name, struct dns_name *ret_full);
-/* The name, or the zone above it, that CoreDNS has of its own; NULL. */
-const struct dns_name *zone_foreign(const struct zone *z, const struct dns_name *name);
+/* Is this a name that CoreDNS has of its own? *ret_zone: for negative answers, the zone that it lies in (what CoreDNS has, or
+ * above it, as without CoreDNS the name does not exist, rather than have no data). */
+bool zone_foreign(const struct zone *z, const struct dns_name *name, struct dns_name *ret_zone);
 /* The answer from memory, as names_answer(); 0: CoreDNS is to be asked, or there is no cluster. It is not asked for what a
  * short name stands for, nor while it is away: then ret_outside may say where the answer goes on. */
 size_t zone_answer(struct zone *z, const struct dns_query *q, const struct dns_name *name, struct dns_name *ret_outside,
