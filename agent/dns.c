@@ -13,6 +13,7 @@
 #include "agent/split.h"
 #include "agent/upstreams.h"
 #include "agent/zone.h"
+#include "base/fnv.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -34,14 +35,7 @@ size_t dns_peer_limit(const struct dns_peer *peer, const struct dns_query *q)
 
 uint16_t *dns_source(struct dns *d, const struct dns_peer *peer)
 {
-	const uint8_t *p = (const uint8_t *)&peer->sa;
-	uint32_t h = 2166136261u;
-
-	if (peer->conn)
-		return NULL;
-	for (socklen_t i = 0; i < peer->len; i++)
-		h = (h ^ p[i]) * 16777619u;
-	return &d->waiting[(h ^ h >> 16) % DNS_SOURCES];
+	return peer->conn ? NULL : &d->waiting[fnv_fold(fnv_add(FNV_START, &peer->sa, peer->len)) % DNS_SOURCES];
 }
 
 void dns_send(struct dns *d, const struct dns_peer *peer, const void *msg, size_t n)

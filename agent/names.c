@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/split.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -280,13 +281,9 @@ static void seen_init(struct seen *s, size_t n, bool port)
 
 static uint64_t hit_hash(const struct hit *h, const char *host, bool port)
 {
-	uint64_t x = 0xcbf29ce484222325;
+	uint64_t x = fnv_add(FNV_START, host, strlen(host));
 
-	for (const char *c = host; *c; c++)
-		x = (x ^ (uint8_t)*c) * 0x100000001b3;
-	for (unsigned i = 0; !port && i < sizeof(h->addr->b); i++)
-		x = (x ^ h->addr->b[i]) * 0x100000001b3;
-	return port ? (x ^ (uint32_t)h->port) * 0x100000001b3 : x;
+	return port ? fnv_add(x, &h->port, sizeof(h->port)) : fnv_add(x, h->addr->b, sizeof(h->addr->b));
 }
 
 static const char *hit_host(const struct hit *h, char buf[static HOST])
@@ -301,7 +298,7 @@ static bool seen_first(struct seen *s, const struct found *f, size_t i, bool nam
 	const struct hit *h = &f->hits[i];
 	const char *host = names ? hit_host(h, a) : "";
 	uint64_t x = hit_hash(h, host, s->port);
-	size_t k = (size_t)(x ^ x >> 32) & (s->slots - 1);
+	size_t k = fnv_fold(x) & (s->slots - 1);
 
 	for (; s->slot[k]; k = (k + 1) & (s->slots - 1)) {
 		const struct hit *o = &f->hits[s->slot[k] - 1];

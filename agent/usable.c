@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/usable.h"
 
+#include "base/fnv.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -75,15 +76,6 @@ static size_t endpoint_count(const struct store_slice *slices, int family, bool 
 	return n;
 }
 
-static uint32_t addr_hash(const struct addr *a)
-{
-	uint32_t h = 0x811c9dc5;
-
-	for (unsigned i = 0; i < sizeof(a->b); i++)
-		h = (h ^ a->b[i]) * 0x01000193;
-	return h ^ h >> 16;
-}
-
 static const struct addr *ping_value(const struct usable *u, const struct addr *a)
 {
 	for (size_t i = 0; u && i < u->pings; i++)
@@ -103,7 +95,7 @@ static void ping_add(struct usable *u, const struct store_slice *slices, const s
 	if (now)
 		to = endpoint_pick(slices, a->family, ready, now, 0);
 	if (!to)
-		to = endpoint_pick(slices, a->family, ready, NULL, addr_hash(a) % n);
+		to = endpoint_pick(slices, a->family, ready, NULL, fnv_fold(fnv_add(FNV_START, a->b, sizeof(a->b))) % n);
 	u->ping[u->pings++] = (struct nft_element){ .addr = *a, .value = *to };
 }
 

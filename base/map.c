@@ -7,24 +7,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "base/mem.h"
 
 #define CAP_MIN 8
 
-/* FNV-1a */
-static size_t key_hash(const char *key)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (; *key; key++)
-		h = (h ^ (unsigned char)*key) * 0x100000001b3;
-	return (size_t)(h ^ h >> 32);
-}
-
 /* The slot of key, or the free one where it would go. */
 static size_t slot_find(const struct map *m, const char *key)
 {
-	size_t i = key_hash(key) & (m->slots - 1);
+	size_t i = fnv_fold(fnv_add(FNV_START, key, strlen(key))) & (m->slots - 1);
 
 	for (; m->slot[i]; i = (i + 1) & (m->slots - 1)) {
 		const struct map_entry *e = &m->e[m->slot[i] - 1];

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -38,20 +39,9 @@ struct store {
 
 /* ---- the reverse index ------------------------------------------------------------------------------------------- */
 
-static uint64_t fnv(uint64_t h, const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * 0x100000001b3;
-	return h;
-}
-
 static size_t bucket_of(const struct ip_index *x, const struct addr *a)
 {
-	uint64_t h = fnv(0xcbf29ce484222325, a->b, sizeof(a->b));
-
-	return (size_t)(h ^ h >> 32) & (x->buckets - 1);
+	return fnv_fold(fnv_add(FNV_START, a->b, sizeof(a->b))) & (x->buckets - 1);
 }
 
 static void index_grow(struct ip_index *x)
@@ -398,7 +388,7 @@ static uint64_t object_version(const json *o)
 {
 	const char *version = json_str(o, "metadata.resourceVersion", ""), *uid = json_str(o, "metadata.uid", "");
 
-	return *version && *uid ? fnv(fnv(0xcbf29ce484222325, uid, strlen(uid) + 1), version, strlen(version)) : 0;
+	return *version && *uid ? fnv_add(fnv_add(FNV_START, uid, strlen(uid) + 1), version, strlen(version)) : 0;
 }
 
 static uint64_t *version_of(enum store_kind kind, void *v)
