@@ -1,86 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The real agent in namespaces of its own: names, routes, resolv.conf, death and undo. Needs no root, but ip(8).
-# MUST_WORK=1 makes a skip a failure.
+# shellcheck source=tests/netns/lib.sh
+. "$(dirname "$0")/lib.sh"
 
-BUILD_DIR=${BUILD_DIR:-build/release}
-case $BUILD_DIR in /*) ;; *) BUILD_DIR=$PWD/$BUILD_DIR ;; esac
-
-if [ "$1" != inside ]; then
-	if ! command -v ip >/dev/null || ! unshare -rnm true 2>/dev/null; then
-		[ "$MUST_WORK" = 1 ] && { echo "not ok 1 - namespaces can be made"; echo "1..1"; exit 1; }
-		echo "1..0 # SKIP no namespaces, or no ip command, here"
-		exit 0
-	fi
-	W=$(mktemp -d) || exit 1
-	BUILD_DIR=$BUILD_DIR unshare -rnm --kill-child -pf --mount-proc "$0" inside "$W"
-	r=$?
-	rm -rf "$W"
-	exit $r
-fi
-
-W=$2
-AGENT=$BUILD_DIR/agent/agent
-FAKES=$BUILD_DIR/netns/fakes
-count=0 failed=0
-
-ok() { # ok RESULT SENTENCE
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failed=$((failed + 1))
-		[ -z "$got" ] || printf '#   got: %s\n' "$got"
-	fi
-	got=
-}
-is() { # is GOT WANT SENTENCE
-	got="$1 (wanted: $2)"
-	[ "$1" = "$2" ]
-	ok $? "$3"
-}
-soon() { # soon COMMAND…: true within 4 seconds
-	n=0
-	until "$@" >/dev/null 2>&1; do
-		n=$((n + 1))
-		[ $n -lt 200 ] || return 1
-		sleep 0.02
-	done
-}
-agent() { "$AGENT" "$@" --config "$W/agent.json"; }
 ask() { "$FAKES" ask 127.0.53.53 "$@" 2>&1; }
 code() { ask "$@" | cut -d' ' -f1; }
 address() { ask "$@" | cut -d' ' -f4; }
 resolve() { getent ahostsv4 "$1" | sed -n '1s/ .*//p'; }
-routes() { ip -4 route show proto 98 | sed 's/ *dev.*//' | sort | tr '\n' ';'; }
-value() { agent status -o json | sed -n "s/.*\"$1\":[[:space:]]*\"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1; }
-supervisor_pid() { agent status -o json | sed -n '/"supervisor"/,/}/s/.*"pid":[[:space:]]*\([0-9]*\).*/\1/p'; }
-agent_kill() { # the whole agent, without a chance to do anything
-	super=$(supervisor_pid) worker=$(value pid)
-	kill -STOP "$super" && kill -9 "$worker" "$super"
-}
-has_route() { routes | grep -q "$1"; }
-state_is() { [ "$(value state)" = "$1" ]; }
 cluster_is() { agent status | grep -q "^cluster    $1"; }
-nodes() { # nodes NAME ADDRESS CIDR…
-	sep=
-	while [ $# -ge 3 ]; do
-		printf '%s{"metadata":{"name":"%s"},"spec":{"podCIDRs":["%s"]},"status":{"conditions":[{"type":"Ready","status":"True"}],' \
-			"$sep" "$1" "$3"
-		printf '"addresses":[{"type":"InternalIP","address":"%s"}]}}' "$2"
-		sep=,
-		shift 3
-	done >"$W/new"
-	mv "$W/new" "$W/kube/nodes"
-}
-objects() { # objects KIND ITEM…: the whole list
-	kind=$1
-	shift
-	(IFS=,; printf '%s' "$*") >"$W/new"
-	mv "$W/new" "$W/kube/$kind"
-}
-namespace() { printf '{"metadata":{"name":"%s"}}' "$1"; }
 service() { # service NAMESPACE NAME ADDRESS PORT-NAME PORT
 	printf '{"metadata":{"namespace":"%s","name":"%s"},"spec":{"clusterIP":"%s","clusterIPs":["%s"],"ports":[{"name":"%s","port":%s,"protocol":"TCP"}]}}' \
 		"$1" "$2" "$3" "$3" "$4" "$5"
@@ -97,24 +25,9 @@ cluster_dns() {
 	cluster_pid=$!
 	soon grep -q ready "$W/cluster.out"
 }
-
 external() { printf '{"metadata":{"namespace":"default","name":"%s"},"spec":{"type":"ExternalName","externalName":"%s"}}' "$1" "$2"; }
-api_server() {
-	: >"$W/kube.out"
-	"$FAKES" kube "$W/kube" >"$W/kube.out" &
-	kube_pid=$!
-	soon grep -q ready "$W/kube.out"
-	cat >"$W/kubeconfig" <<END
-{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],
-"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:$(sed -n 's/ready //p' "$W/kube.out")"}}],"users":[{"name":"u","user":{"token":"t"}}]}
-END
-}
 
 # ---- the world: a link to the nodes, the cluster's DNS, the original upstream, an API server
-mount --make-rprivate /
-mkdir "$W/kube"
-mount -t tmpfs tmpfs /run
-ip link set lo up
 if ! ip link add t0 type veth peer name t1; then
 	echo "1..0 # SKIP no veth here"
 	exit 0
@@ -123,12 +36,9 @@ ip addr add 172.30.0.1/24 dev t0
 ip link set t0 up
 ip link set t1 up
 ip addr add 10.43.0.10/32 dev lo
-printf 'nameserver 127.0.0.99\noptions ndots:0\n' >"$W/resolv.conf"
-cp "$W/resolv.conf" "$W/original"
-mount --bind "$W/resolv.conf" /etc/resolv.conf
 upstream_dns
 cluster_dns
-nodes server-0 172.30.0.2 10.42.0.0/24 agent-0 172.30.0.3 10.42.1.0/24
+nodes server-0 172.30.0.2 10.42.0.0/24 True agent-0 172.30.0.3 10.42.1.0/24 True
 dns='{"metadata":{"namespace":"kube-system","name":"kube-dns"},"spec":{"clusterIPs":["10.43.0.10"],"ports":[{"name":"dns","port":53,"protocol":"UDP"}]}}'
 objects endpointslices '{"metadata":{"namespace":"kube-system","name":"kube-dns-x","labels":{"kubernetes.io/service-name":"kube-dns"}},
 "ports":[{"name":"dns","port":53,"protocol":"UDP"}],"endpoints":[{"addresses":["10.42.0.2"],"conditions":{"ready":true}}]}'
@@ -136,11 +46,7 @@ objects namespaces "$(namespace default)" "$(namespace kube-system)"
 objects services "$dns" "$(service default web 10.43.1.1 http 80)" "$(service default kubernetes 10.43.0.1 https 443)"
 objects configmaps '{"metadata":{"namespace":"kube-system","name":"coredns"},"data":{"Corefile":".:53 {\n kubernetes cluster.local {\n pods insecure\n }\n}\n",
 "NodeHosts":"172.30.0.1 host.k3d.internal\n"}}'
-api_server
-cat >"$W/agent.json" <<END
-{"kubeconfig":"$W/kubeconfig","pod_cidr":"10.42.0.0/16","service_cidr":"10.43.0.0/16","dns":"10.43.0.10",
-"state_dir":"$W/state","socket":"$W/run/agent.sock","log":"$W/agent.log","stale":2}
-END
+kube_start '"stale":2,'
 
 # ---- start
 is "$(resolve www.example)" 198.51.100.7 "before the agent, the original upstream answers"
@@ -189,10 +95,10 @@ upstream_dns
 
 # ---- routes
 is "$(routes)" "10.42.0.0/24 via 172.30.0.2;10.42.1.0/24 via 172.30.0.3;10.43.0.0/16 via 172.30.0.3;" "the routes are in place"
-nodes server-0 172.30.0.2 10.42.0.0/24 agent-0 172.30.0.4 10.42.1.0/24
+nodes server-0 172.30.0.2 10.42.0.0/24 True agent-0 172.30.0.4 10.42.1.0/24 True
 soon has_route '10.42.1.0/24 via 172.30.0.4'; got=$(routes); has_route '10.42.1.0/24 via 172.30.0.4'
 ok $? "a node's new address is followed"
-nodes server-0 172.30.0.2 10.42.0.0/24
+nodes server-0 172.30.0.2 10.42.0.0/24 True
 soon has_route '10.43.0.0/16 via 172.30.0.2'
 is "$(routes)" "10.42.0.0/24 via 172.30.0.2;10.43.0.0/16 via 172.30.0.2;" "a removed node's routes go, services move"
 ip route del 10.42.0.0/24
@@ -237,7 +143,7 @@ web_is_gone() { [ "$(code web.default.svc.cluster.local A)" = 3 ]; }
 soon web_is_gone
 is "$(code web.default.svc.cluster.local A) $(code kubernetes.default.svc.cluster.local AAAA)" "3 3" "and then no more"
 is "$(resolve www.example)" 198.51.100.7 "names outside go on"
-api_server
+api_start
 cluster_dns
 soon cluster_is up; got=$(agent status); cluster_is up
 ok $? "the cluster is back within a second or two"
@@ -306,6 +212,4 @@ printf '{"kubeconfig":"/x"}' >"$W/bad.json"
 "$AGENT" start --config "$W/bad.json" 2>"$W/out"
 is "$?" 2 "a bad config is refused: $(cat "$W/out")"
 agent undo
-
-echo "1..$count"
-[ $failed = 0 ]
+done_testing

@@ -97,15 +97,28 @@ dns_service() { # the cluster's DNS is a service with an endpoint: else its addr
 	printf '"endpoints":[{"addresses":["10.42.0.5"],"conditions":{"ready":true}}]}' >>"$W/new"
 	mv "$W/new" "$W/kube/endpointslices"
 }
-kube_start() { # an API server, and the agent's configuration with keys of its own from $1, which win
-	[ -e "$W/kube/services" ] || dns_service
+objects() { # objects KIND ITEM…: the whole list
+	kind=$1
+	shift
+	(IFS=,; printf '%s' "$*") >"$W/new"
+	mv "$W/new" "$W/kube/$kind"
+}
+namespace() { printf '{"metadata":{"name":"%s"}}' "$1"; }
+api_start() { # an API server, and the kubeconfig for it
+	: >"$W/kube.out"
 	"$FAKES" kube "$W/kube" >"$W/kube.out" &
+	# shellcheck disable=SC2034 # for who stops it
+	kube_pid=$!
 	soon grep -q ready "$W/kube.out"
 	cat >"$W/kubeconfig" <<-END
 	{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],
 	"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:$(sed -n 's/ready //p' "$W/kube.out")"}}],
 	"users":[{"name":"u","user":{"token":"t"}}]}
 	END
+}
+kube_start() { # the same, and the agent's configuration with keys of its own from $1, which win
+	[ -e "$W/kube/services" ] || dns_service
+	api_start
 	cat >"$W/agent.json" <<-END
 	{"kubeconfig":"$W/kubeconfig","pod_cidr":"10.42.0.0/16","service_cidr":"10.43.0.0/16","dns":"10.43.0.10",$1
 	"state_dir":"$W/state","socket":"$W/run/agent.sock","log":"$W/agent.log"}

@@ -4,7 +4,6 @@
 # shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-namespace() { printf '{"metadata":{"name":"%s"}}' "$1"; }
 service() { # service NAME IPv4 IPv6 PORT
 	printf '{"metadata":{"namespace":"default","name":"%s"},"spec":{"clusterIPs":["%s","%s"],"ports":[{"name":"p","port":%s,"protocol":"TCP"},{"name":"u","port":%s,"protocol":"UDP"}]}}' \
 		"$1" "$2" "$3" "$4" "$4"
@@ -12,12 +11,6 @@ service() { # service NAME IPv4 IPv6 PORT
 slice() { # slice SERVICE NUMBER ADDRESS READY
 	printf '{"metadata":{"namespace":"default","name":"%s-%s","labels":{"kubernetes.io/service-name":"%s"}},"ports":[{"name":"p","port":80,"protocol":"TCP"},{"name":"u","port":80,"protocol":"UDP"}],"endpoints":[{"addresses":["%s"],"conditions":{"ready":%s}}]}' \
 		"$1" "$2" "$1" "$3" "$4"
-}
-objects() { # objects KIND ITEM…: the whole list
-	kind=$1
-	shift
-	(IFS=,; printf '%s' "$*") >"$W/new"
-	mv "$W/new" "$W/kube/$kind"
 }
 # connect ADDRESS PORT: how a connection ends, and the milliseconds that it took
 connect() {
