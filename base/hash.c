@@ -130,6 +130,11 @@ int hash_tree(struct hash *h, const char *dir, const char *const *skip, struct e
 	return r;
 }
 
+void hash_sha1(const void *p, size_t n, uint8_t ret[static 20])
+{
+	must(EVP_Digest(p, n, ret, NULL, EVP_sha1(), NULL));
+}
+
 void base64_encode(struct buf *out, const void *p, size_t n, int url)
 {
 	static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -21,6 +21,9 @@ void hash_raw(struct hash *h, uint8_t ret[static 32]);
 /* Adds names, modes (x bit) and contents of all files below dir, sorted; skip as in file_list. */
 int hash_tree(struct hash *h, const char *dir, const char *const *skip, struct err *err) must_check;
 
+/* SHA-1, where a protocol wants it (RFC 6455). */
+void hash_sha1(const void *p, size_t n, uint8_t ret[static 20]);
+
 void base64_encode(struct buf *out, const void *p, size_t n, int url);	/* url: RFC 4648 section 5, padded */
 int base64_decode(struct buf *out, const char *s, size_t n) must_check;	/* both alphabets, white space skipped; -EBADMSG */
 void random_bytes(void *p, size_t n);

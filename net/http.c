@@ -374,6 +374,24 @@ struct http *http_free(struct http *h)
 	return NULL;
 }
 
+void http_leave(struct http *h)
+{
+	assert(!h->in_curl && !h->busy && !h->transfers);
+	for (struct http_sock *s = h->socks; s; s = s->next)
+		io_stop(&s->io);
+	timer_stop(&h->timer);
+	http_streams_leave(h);
+}
+
+void http_join(struct http *h, struct loop *l)
+{
+	h->loop = l;
+	for (struct http_sock *s = h->socks; s; s = s->next)
+		io_start(l, &s->io, s->io.fd, s->io.events, on_sock_ready);
+	timer_start(l, &h->timer, 0, on_time);
+	http_streams_join(h);
+}
+
 /* ---- requests ---- */
 
 static bool has_header(const struct http_req *r, const char *name)

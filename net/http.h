@@ -38,6 +38,11 @@ struct http;
 struct http *http_new(struct loop *l);
 struct http *http_free(struct http *h);		/* cancels what runs; returns NULL. Not from a callback of its requests */
 
+/* An http with nothing but open streams may go to another loop, of another thread: leave on the one, join on the other. Not
+ * from callbacks of its own. */
+void http_leave(struct http *h);
+void http_join(struct http *h, struct loop *l);
+
 struct http_req;
 typedef void (*http_done_fn)(struct http_req *r, int code, const struct err *err);
 /* Bytes of a body. Returns 0, or -errno, which ends the request with that code. */
@@ -95,6 +100,7 @@ struct http_stream;
 struct http_stream_ops {
 	void (*on_open)(struct http_stream *s, void *owner);
 	void (*on_data)(struct http_stream *s, void *owner, const void *p, size_t n);
+	void (*on_batch)(struct http_stream *s, void *owner);	/* all that could be read now was given to on_data; may be NULL */
 	void (*on_drain)(struct http_stream *s, void *owner);	/* the send queue became empty; may be NULL */
 	/* The end: code 0 when the peer closed in order; the stream is gone after the call. Once, unless closed by us. */
 	void (*on_close)(struct http_stream *s, void *owner, int code, const struct err *err);
@@ -106,8 +112,13 @@ struct http_stream *http_stream_open(struct http *h, const struct http_endpoint 
 /* Queues bytes (at most 4 MiB may wait: -EAGAIN, nothing taken). */
 int http_stream_send(struct http_stream *s, const void *p, size_t n) must_check;
 size_t http_stream_queued(const struct http_stream *s);
+/* Without a copy: append to the buffer, then flush. Borrowed, valid as long as the stream; the queue's limit is the caller's to keep. */
+struct buf *http_stream_out(struct http_stream *s);
+void http_stream_flush(struct http_stream *s);
 /* Half-close after what is queued: shutdown(SHUT_WR), with TLS too (the peer sees the end, without close_notify). */
 void http_stream_end(struct http_stream *s);
 void http_stream_pause(struct http_stream *s, bool pause);	/* stop reading */
 void http_stream_close(struct http_stream *s);			/* no on_close; NULL is fine */
+/* How long, in ms, the peer's kernel has acknowledged nothing of what was sent; 0 where that cannot be told. */
+unsigned http_stream_unheard_ms(const struct http_stream *s);
 const char *http_stream_header(const struct http_stream *s, const char *name);

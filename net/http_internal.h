@@ -53,3 +53,5 @@ const char *http_head_find(const struct strv *headers, const char *name);
 /* http_stream.c */
 void http_streams_reap(struct http *h);
 void http_stream_free(struct http_stream *s);
+void http_streams_leave(struct http *h);
+void http_streams_join(struct http *h);

@@ -7,6 +7,8 @@
  * connecting → head (request sent, answer's head awaited) → open, or refused (the error's body is read) → dead. */
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -261,7 +263,7 @@ static void stream_eof(struct http_stream *s)
 
 static void on_more(struct timer *t);
 
-static void stream_read(struct http_stream *s)
+static void stream_receive(struct http_stream *s)
 {
 	char p[RECV_BYTES];
 
@@ -285,6 +287,13 @@ static void stream_read(struct http_stream *s)
 	}
 	if (s->state != STREAM_DEAD && !s->paused)
 		timer_start(s->http->loop, &s->more, 0, on_more);
+}
+
+static void stream_read(struct http_stream *s)
+{
+	stream_receive(s);
+	if (s->state == STREAM_OPEN && s->ops->on_batch)
+		s->ops->on_batch(s, s->owner);
 }
 
 /* ---- driving ---- */
@@ -429,6 +438,20 @@ int http_stream_send(struct http_stream *s, const void *p, size_t n)
 	return 0;
 }
 
+struct buf *http_stream_out(struct http_stream *s)
+{
+	return &s->waiting;
+}
+
+void http_stream_flush(struct http_stream *s)
+{
+	if (s->state != STREAM_OPEN)
+		return;
+	if (!s->http->in_curl)
+		(void)stream_flush(s);
+	stream_watch(s);
+}
+
 void http_stream_end(struct http_stream *s)
 {
 	if (s->state != STREAM_OPEN)
@@ -455,6 +478,38 @@ void http_stream_close(struct http_stream *s)
 		return;
 	stream_kill(s);
 	stream_release(s);
+}
+
+unsigned http_stream_unheard_ms(const struct http_stream *s)
+{
+#ifdef __linux__
+	struct tcp_info info = { 0 };
+	socklen_t n = sizeof(info);
+
+	if (s->fd >= 0 && getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_unacked + info.tcpi_probes)
+		return info.tcpi_last_ack_recv;
+#endif
+	return 0;
+}
+
+/* ---- another loop ---- */
+
+void http_streams_leave(struct http *h)
+{
+	for (struct http_stream *s = h->streams; s; s = s->next) {
+		assert(s->state == STREAM_OPEN || s->state == STREAM_DEAD);
+		io_stop(&s->io);
+		timer_stop(&s->more);
+	}
+}
+
+void http_streams_join(struct http *h)
+{
+	for (struct http_stream *s = h->streams; s; s = s->next) {
+		stream_watch(s);
+		if (s->state == STREAM_OPEN && !s->paused)
+			timer_start(h->loop, &s->more, 0, on_more);
+	}
 }
 
 const char *http_stream_header(const struct http_stream *s, const char *name)
