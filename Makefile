@@ -29,7 +29,7 @@ endif
 # library -> Debian package, for the message when one is missing. The launcher reads these lines too.
 DEB_TOOLS := gcc libc6-dev make pkg-config iptables
 PKGS_base := libcjson:libcjson-dev yaml-0.1:libyaml-dev libarchive:libarchive-dev libcrypto:libssl-dev
-PKGS_net  := libcurl:libcurl4-openssl-dev
+PKGS_net  := libcurl:libcurl4-openssl-dev libssl:libssl-dev
 PKGS_agent := libnl-3.0:libnl-3-dev libnl-route-3.0:libnl-route-3-dev libcares:libc-ares-dev
 PKGS_boot := libgit2:libgit2-dev
 ALL_PKGS  := $(PKGS_base) $(PKGS_net) $(PKGS_agent) $(PKGS_boot)

@@ -100,10 +100,10 @@ struct http_stream;
 struct http_stream_ops {
 	void (*on_open)(struct http_stream *s, void *owner);
 	void (*on_data)(struct http_stream *s, void *owner, const void *p, size_t n);
-	void (*on_batch)(struct http_stream *s, void *owner);	/* all that could be read now was given to on_data; may be NULL */
 	void (*on_drain)(struct http_stream *s, void *owner);	/* the send queue became empty; may be NULL */
 	/* The end: code 0 when the peer closed in order; the stream is gone after the call. Once, unless closed by us. */
 	void (*on_close)(struct http_stream *s, void *owner, int code, const struct err *err);
+	void (*on_batch)(struct http_stream *s, void *owner);	/* all that could be read now was given to on_data; may be NULL */
 };
 
 struct http_stream *http_stream_open(struct http *h, const struct http_endpoint *to, const char *method, const char *path,

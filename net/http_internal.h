@@ -39,6 +39,7 @@ void http_global_init(void);
 /* Makes the easy handle: address, TLS, proxy, timeouts; no method, no callbacks. */
 int http_handle_init(struct http_handle *x, const struct http_endpoint *to, const char *path, uint64_t timeout_ms,
 		     struct err *err) must_check;
+void http_handle_read_ahead(struct http_handle *x);	/* before it connects */
 void http_handle_done(struct http_handle *x);		/* must be out of the multi */
 int http_curl_error(const struct http_handle *x, CURLcode rc, struct err *err);
 int http_status_error(int status, const void *body, size_t n, struct err *err);

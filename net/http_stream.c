@@ -16,7 +16,7 @@
 #include "net/http_internal.h"
 
 #define SEND_MAX	(4u << 20)
-#define RECV_BYTES	(64u << 10)
+#define RECV_BYTES	(128u << 10)
 #define RECV_ROUNDS	16
 #define REFUSED_MS	2000	/* for the body of a refusal that does not say its length */
 
@@ -413,6 +413,7 @@ struct http_stream *http_stream_open(struct http *h, const struct http_endpoint 
 		free(s);
 		return NULL;
 	}
+	http_handle_read_ahead(&s->handle);
 	request_write(&s->waiting, to, method, path, headers, body, body_len);
 	curl_easy_setopt(s->handle.easy, CURLOPT_CONNECT_ONLY, 1l);
 	curl_easy_setopt(s->handle.easy, CURLOPT_FRESH_CONNECT, 1l);

@@ -8,13 +8,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "base/hash.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/forward/tunnel_internal.h"
 
 #define OPEN_MS 5000
 #define TICK_MS 1000
@@ -22,280 +19,14 @@
 #define STUCK_MS 3000			/* no pong for so long: a stream that is not read? */
 #define IDLE_PING_MS 15000
 #define PLAIN_MAX (8u << 20)
-#define MESSAGE_MAX (128u << 10)
-#define WINDOW_SHARED (1u << 20)
-#define WINDOW_ALONE (4u << 20)
-#define PING_BYTES (256u << 10)
-#define WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"	/* RFC 6455 section 1.3 */
-#define SPDY_IN_WS "SPDY/3.1+portforward.k8s.io"
-#define V4 "v4.channel.k8s.io"
 
 enum { V4_DATA = 0, V4_ERROR = 1, V4_IDLE = 0xff };
-
-const char *tunnel_protocol_name(enum tunnel_protocol p)
-{
-	static const char *const names[] = {
-		[TUNNEL_NONE] = "none", [TUNNEL_SPDY] = "SPDY", [TUNNEL_SPDY_WS] = "SPDY over WebSocket", [TUNNEL_V4] = "WebSocket v4",
-	};
-
-	return names[p];
-}
-
-/* ---- streams ----------------------------------------------------------------------------------------------------- */
-
-/* A pair has ids 4k+1 (error) and 4k+3 (data), as streams are opened in pairs. */
-static struct tunnel_stream **bucket(struct tunnel *t, uint32_t id)
-{
-	return &t->streams[id / 4 % TUNNEL_BUCKETS];
-}
-
-static struct tunnel_stream *stream_find(struct tunnel *t, uint32_t id)
-{
-	struct tunnel_stream *s = *bucket(t, id);
-
-	while (s && s->data != id && s->error != id)
-		s = s->next;
-	return s;
-}
-
-static void stream_link(struct tunnel *t, struct tunnel_stream *s)
-{
-	struct tunnel_stream **at = bucket(t, s->data);
-
-	s->tunnel = t;
-	s->next = *at;
-	*at = s;
-	t->count++;
-}
-
-static void stream_unlink(struct tunnel_stream *s)
-{
-	struct tunnel_stream **at = bucket(s->tunnel, s->data);
-
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
-	s->tunnel->count--;
-	s->tunnel = NULL;
-	s->next = NULL;
-}
-
-static void stream_over(struct tunnel_stream *s, int code, const char *text)
-{
-	auto(buf) struct buf said = s->text;
-
-	s->text = (struct buf){ 0 };
-	stream_unlink(s);
-	s->ops->on_end(s, code, text ? text : buf_str(&said));
-}
-
-/* kubelets since 1.36 say {"closeConnection":…, "message":…}, the others plain text. */
-static char *text_read(const struct buf *said)
-{
-	autojson json *o = buf_str(said)[0] == '{' ? json_parse(said->data, said->len, NULL) : NULL;
-	struct str plain = str_trim(str_from(json_str(o, "message", buf_str(said))));
-
-	return xstrndup(plain.p, plain.len);
-}
-
-bool tunnel_text_is_refusal(const char *text)
-{
-	static const char *const words[] = { "connection refused", "failed to connect", "network namespace", "sandbox", "dial ",
-					     "not found", "not running", "no route to host", "no such", "i/o timeout" };
-	static const char *const broken[] = { "reset by peer", "broken pipe" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
-		if (strstr(text, broken[i]))
-			return false;
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (strstr(text, words[i]))
-			return true;
-	return false;
-}
-
-/* Both directions have ended: only now it is known whether in order. */
-static void stream_check(struct tunnel_stream *s)
-{
-	autofree char *text = NULL;
-
-	if (!s->data_over || !s->error_over)
-		return;
-	if (!s->finished && s->tunnel->protocol != TUNNEL_V4)
-		spdy_send(&s->tunnel->spdy, s->data, NULL, 0, true);
-	text = text_read(&s->text);
-	stream_over(s, !*text ? 0 : tunnel_text_is_refusal(text) ? -ECONNREFUSED : -ECONNRESET, text);
-}
-
-static void stream_end_read(struct tunnel_stream *s, bool error)
-{
-	if (error)
-		s->error_over = true;
-	else
-		s->data_over = true;
-	s->over_ns = loop_now(s->tunnel->loop);
-	stream_check(s);
-}
-
-static void streams_each(struct tunnel *t, void (*fn)(struct tunnel_stream *s))
-{
-	for (size_t i = 0; i < TUNNEL_BUCKETS; i++)
-		for (struct tunnel_stream *s = t->streams[i], *next; s; s = next) {
-			next = s->next;
-			fn(s);
-		}
-}
-
-/* ---- what is to be sent ------------------------------------------------------------------------------------------ */
-
-static struct buf *out_of(struct tunnel *t)
-{
-	return http_stream_out(t->stream);
-}
-
-void tunnel_flush(struct tunnel *t)
-{
-	size_t n;
-
-	if (t->state != TUNNEL_OPEN)
-		return;
-	for (size_t at = 0; at < t->plain.len; at += n) {
-		n = MIN(t->plain.len - at, (size_t)MESSAGE_MAX);
-		ws_send(&t->ws, NULL, 0, t->plain.data + at, n);
-	}
-	buf_reset(&t->plain);
-	http_stream_flush(t->stream);
-}
-
-static void ping(struct tunnel *t)
-{
-	if (t->ping_ns || t->protocol == TUNNEL_V4)
-		return;
-	t->ping_ns = t->pinged_ns = loop_now(t->loop);
-	t->ping_mark = t->sent;
-	t->ping_id = spdy_ping(&t->spdy);
-}
-
-static size_t window_left(const struct tunnel *t)
-{
-	uint64_t under_way = t->sent - t->read, window = t->alone ? WINDOW_ALONE : WINDOW_SHARED;
-
-	return under_way < window ? window - under_way : 0;
-}
-
-size_t tunnel_room(struct tunnel_stream *s)
-{
-	struct tunnel *t = s->tunnel;
-	size_t queued = t ? http_stream_queued(t->stream) + t->plain.len : 0, limit, room;
-
-	if (!t || s->finished)
-		return 0;
-	limit = t->alone ? WINDOW_ALONE / 4 : WINDOW_SHARED / 4;
-	room = queued < limit ? limit - queued : 0;
-	if (t->protocol != TUNNEL_V4)
-		room = MIN(room, window_left(t));
-	s->thirsty = !room;
-	return room;
-}
-
-void tunnel_stream_send(struct tunnel_stream *s, const void *p, size_t n)
-{
-	struct tunnel *t = s->tunnel;
-	const uint8_t channel = V4_DATA;
-
-	if (!t || s->finished || !n)
-		return;
-	if (t->protocol == TUNNEL_V4) {
-		ws_send(&t->ws, &channel, 1, p, n);
-		return;
-	}
-	spdy_send(&t->spdy, s->data, p, n, false);
-	t->sent += n;
-	s->unread += n;
-	if (t->sent - t->read >= PING_BYTES)
-		ping(t);
-}
-
-void tunnel_stream_finish(struct tunnel_stream *s)
-{
-	struct tunnel *t = s->tunnel;
-
-	if (!t || s->finished)
-		return;
-	s->finished = true;
-	if (t->protocol == TUNNEL_V4)
-		ws_close(&t->ws, WS_CLOSE_NORMAL);
-	else
-		spdy_send(&t->spdy, s->data, NULL, 0, true);
-}
-
-void tunnel_stream_reset(struct tunnel_stream *s)
-{
-	struct tunnel *t = s->tunnel;
-
-	buf_done(&s->text);
-	if (!t)
-		return;
-	if (t->protocol == TUNNEL_V4) {
-		ws_close(&t->ws, WS_CLOSE_NORMAL);
-	} else {
-		spdy_reset(&t->spdy, s->data, SPDY_CANCEL);
-		spdy_reset(&t->spdy, s->error, SPDY_CANCEL);
-	}
-	stream_unlink(s);
-}
-
-static void stream_room(struct tunnel_stream *s)
-{
-	if (s->thirsty && tunnel_room(s))
-		s->ops->on_room(s);
-}
-
-static void room_report(struct tunnel *t)
-{
-	streams_each(t, stream_room);
-	tunnel_flush(t);
-}
-
-/* ---- opening a stream -------------------------------------------------------------------------------------------- */
-
-bool tunnel_has_place(const struct tunnel *t)
-{
-	if (t->state != TUNNEL_OPEN || t->wedged || t->lost)
-		return false;
-	return t->protocol == TUNNEL_V4 ? t->count == 0 && !t->ws.closed && t->next_request == 0 : !t->spdy.goaway;
-}
-
-/* Both SYNs at once, the data after them in the same write: the server keeps the order, whether it has answered or not. */
-static bool pair_open(struct tunnel *t, struct tunnel_stream *s, uint16_t port)
-{
-	char number[8], request[12];
-	struct spdy_header h[] = { { "streamtype", "error" }, { "port", number }, { "requestid", request } };
-
-	snprintf(number, sizeof(number), "%u", port);
-	snprintf(request, sizeof(request), "%u", t->next_request);
-	s->error = spdy_open(&t->spdy, h, ARRAY_SIZE(h), true);
-	h[0].value = "data";
-	s->data = s->error ? spdy_open(&t->spdy, h, ARRAY_SIZE(h), false) : 0;
-	return s->data != 0;
-}
-
-bool tunnel_stream_open(struct tunnel *t, struct tunnel_stream *s, uint16_t port, const struct tunnel_stream_ops *ops)
-{
-	*s = (struct tunnel_stream){ .ops = ops, .text = BUF_INIT(TUNNEL_TEXT_MAX) };
-	if (!tunnel_has_place(t))
-		return false;
-	if (t->protocol != TUNNEL_V4 && !pair_open(t, s, port))
-		return false;
-	t->next_request++;
-	stream_link(t, s);
-	return true;
-}
 
 /* ---- loss -------------------------------------------------------------------------------------------------------- */
 
 static void stream_lost(struct tunnel_stream *s)
 {
-	stream_over(s, -ECONNRESET, err_text(&s->tunnel->why));
+	tunnel_stream_over(s, -ECONNRESET, err_text(&s->tunnel->why));
 }
 
 static void tunnel_close(struct tunnel *t)
@@ -306,7 +37,7 @@ static void tunnel_close(struct tunnel *t)
 	timer_stop(&t->tick);
 	http_stream_close(t->stream);
 	t->stream = NULL;
-	streams_each(t, stream_lost);
+	tunnel_each(t, stream_lost);
 	t->ops->on_close(t, &t->why);
 }
 
@@ -314,7 +45,7 @@ static void tunnel_close(struct tunnel *t)
 static void memory_doubt(struct tunnel *t)
 {
 	if (t->memory && !t->proved)
-		t->memory->way = t->way == TUNNEL_POST ? TUNNEL_GET : TUNNEL_POST;
+		t->memory->way = t->upgrade.way == UPGRADE_POST ? UPGRADE_GET : UPGRADE_POST;
 }
 
 static void tunnel_lose(struct tunnel *t, const struct err *why)
@@ -341,7 +72,7 @@ static void tunnel_lose_text(struct tunnel *t, int code, const char *text)
 static void on_spdy_data(void *owner, uint32_t id, const uint8_t *p, size_t n)
 {
 	struct tunnel *t = owner;
-	struct tunnel_stream *s = stream_find(t, id);
+	struct tunnel_stream *s = tunnel_stream_find(t, id);
 
 	if (!s)
 		return;
@@ -353,22 +84,22 @@ static void on_spdy_data(void *owner, uint32_t id, const uint8_t *p, size_t n)
 
 static void on_spdy_end(void *owner, uint32_t id)
 {
-	struct tunnel_stream *s = stream_find(owner, id);
+	struct tunnel_stream *s = tunnel_stream_find(owner, id);
 
 	if (s)
-		stream_end_read(s, id == s->error);
+		tunnel_stream_ended(s, id == s->error);
 }
 
 static void on_spdy_reset(void *owner, uint32_t id, uint32_t status)
 {
-	struct tunnel_stream *s = stream_find(owner, id);
+	struct tunnel_stream *s = tunnel_stream_find(owner, id);
 
 	if (!s)
 		return;
 	if (id == s->error) {
-		stream_end_read(s, true);
+		tunnel_stream_ended(s, true);
 	} else {
-		stream_over(s, -ECONNRESET, s->text.len ? NULL : "the node broke the stream off");
+		tunnel_stream_over(s, -ECONNRESET, s->text.len ? NULL : "the node broke the stream off");
 	}
 }
 
@@ -395,9 +126,9 @@ static void on_spdy_pong(void *owner, uint32_t id)
 	t->read = t->ping_mark;
 	t->wedged = false;
 	if (t->sent == t->read)
-		streams_each(t, stream_was_read);
-	else if (t->sent - t->read >= PING_BYTES)
-		ping(t);
+		tunnel_each(t, stream_was_read);
+	else if (t->sent - t->read >= TUNNEL_PING_BYTES)
+		tunnel_ping(t);
 }
 
 static const struct spdy_ops spdy_ops = { on_spdy_data, on_spdy_end, on_spdy_reset, on_spdy_goaway, on_spdy_pong };
@@ -432,7 +163,7 @@ static void on_ws_data(void *owner, const uint8_t *p, size_t n, bool first, bool
 	struct tunnel *t = owner;
 	struct err why;
 
-	if (t->protocol != TUNNEL_V4) {
+	if (t->protocol != UPGRADE_V4) {
 		if (!t->lost && spdy_feed(&t->spdy, p, n, &why) < 0)
 			tunnel_lose(t, &why);
 		return;
@@ -451,12 +182,12 @@ static void on_ws_data(void *owner, const uint8_t *p, size_t n, bool first, bool
 static void on_ws_close(void *owner, unsigned code, const char *reason)
 {
 	struct tunnel *t = owner;
-	struct tunnel_stream *s = t->protocol == TUNNEL_V4 ? v4_stream(t) : NULL;
+	struct tunnel_stream *s = t->protocol == UPGRADE_V4 ? v4_stream(t) : NULL;
 	struct err why;
 
 	if (s && code == WS_CLOSE_NORMAL) {
-		s->data_over = s->error_over = true;
-		stream_check(s);
+		s->data_over = true;
+		tunnel_stream_ended(s, true);
 	}
 	err_set(&why, -ECONNRESET, "the API server closed the WebSocket (%u%s%s)", code, *reason ? ": " : "", reason);
 	tunnel_lose(t, &why);
@@ -475,13 +206,13 @@ static void tunnel_feed(struct tunnel *t, const void *p, size_t n)
 		return;
 	t->in_feed = true;
 	t->heard_ns = loop_now(t->loop);
-	if (t->protocol == TUNNEL_SPDY)
+	if (t->protocol == UPGRADE_SPDY)
 		r = spdy_feed(&t->spdy, p, n, &why);
 	else
 		r = ws_feed(&t->ws, p, n, &why);
 	t->in_feed = false;
 	if (!t->proved && t->memory)
-		t->memory->way = t->way;
+		t->memory->way = t->upgrade.way;
 	t->proved = true;
 	if (r < 0 && !t->lost)
 		tunnel_lose(t, &why);
@@ -502,12 +233,12 @@ static void on_stream_batch(struct http_stream *s, void *owner)
 		return;
 	if (t->ops->on_batch)
 		t->ops->on_batch(t);
-	room_report(t);
+	tunnel_room_report(t);
 }
 
 static void on_stream_drain(struct http_stream *s, void *owner)
 {
-	room_report(owner);
+	tunnel_room_report(owner);
 }
 
 static void tunnel_connect(struct tunnel *t);
@@ -524,7 +255,7 @@ static void way_failed(struct tunnel *t, const struct err *why)
 	if (!t->second && is_refused_way(why->code)) {
 		t->second = true;
 		t->first_err = *why;
-		t->way = t->way == TUNNEL_POST ? TUNNEL_GET : TUNNEL_POST;
+		t->upgrade.way = t->upgrade.way == UPGRADE_POST ? UPGRADE_GET : UPGRADE_POST;
 		tunnel_connect(t);
 		return;
 	}
@@ -533,7 +264,7 @@ static void way_failed(struct tunnel *t, const struct err *why)
 	/* both ways: what is refused in the same words is said once */
 	if (t->second && !streq(t->first_err.msg, why->msg))
 		err_set(&t->why, t->first_err.code, "%s; %s: %s", t->first_err.msg,
-			t->way == TUNNEL_GET ? "by WebSocket" : "by SPDY", err_text(why));
+			t->upgrade.way == UPGRADE_GET ? "by WebSocket" : "by SPDY", err_text(why));
 	tunnel_close(t);
 }
 
@@ -562,10 +293,8 @@ static uint64_t since_ms(const struct tunnel *t, uint64_t ns)
 
 static void stream_late(struct tunnel_stream *s)
 {
-	if ((s->data_over != s->error_over) && since_ms(s->tunnel, s->over_ns) >= ERROR_LATE_MS && s->data_over) {
-		s->error_over = true;
-		stream_check(s);
-	}
+	if (s->data_over && since_ms(s->tunnel, s->over_ns) >= ERROR_LATE_MS)
+		tunnel_stream_ended(s, true);
 }
 
 /* The stream that most is on its way to is the one whose far end does not read. */
@@ -581,7 +310,7 @@ static void stuck_reset(struct tunnel *t)
 		return;
 	spdy_reset(&t->spdy, most->data, SPDY_CANCEL);
 	spdy_reset(&t->spdy, most->error, SPDY_CANCEL);
-	stream_over(most, -ECONNRESET, "the pod does not read what it is sent");
+	tunnel_stream_over(most, -ECONNRESET, "the pod does not read what it is sent");
 }
 
 /* No pong: is the far end gone, or kept from answering by what it cannot get rid of? */
@@ -608,50 +337,35 @@ static void on_tick(struct timer *timer)
 	timer_start(t->loop, &t->tick, TICK_MS, on_tick);
 	if (t->paused)
 		return;
-	streams_each(t, stream_late);
+	tunnel_each(t, stream_late);
 	if (since_ms(t, t->pinged_ns) >= (t->count ? TUNNEL_PING_MS : IDLE_PING_MS))
-		ping(t);
+		tunnel_ping(t);
 	silence_check(t);
 	if (t->state == TUNNEL_OPEN)
-		room_report(t);
+		tunnel_room_report(t);
 }
 
 /* ---- the upgrade ------------------------------------------------------------------------------------------------- */
-
-static enum tunnel_protocol protocol_chosen(const struct tunnel *t)
-{
-	const char *upgrade = http_stream_header(t->stream, "Upgrade");
-	const char *accept = http_stream_header(t->stream, "Sec-WebSocket-Accept");
-	const char *chosen = http_stream_header(t->stream, "Sec-WebSocket-Protocol");
-
-	if (!upgrade)
-		return TUNNEL_NONE;
-	if (t->way == TUNNEL_POST)
-		return str_starts(upgrade, "SPDY/3.1") ? TUNNEL_SPDY : TUNNEL_NONE;
-	if (!streq(accept, t->accept))
-		return TUNNEL_NONE;
-	return streq(chosen, SPDY_IN_WS) ? TUNNEL_SPDY_WS : streq(chosen, V4) ? TUNNEL_V4 : TUNNEL_NONE;
-}
 
 static void on_stream_open(struct http_stream *s, void *owner)
 {
 	struct tunnel *t = owner;
 	struct err why;
 
-	t->protocol = protocol_chosen(t);
-	if (t->protocol == TUNNEL_NONE) {
+	t->protocol = upgrade_protocol(&t->upgrade, s);
+	if (t->protocol == UPGRADE_NONE) {
 		http_stream_close(steal(&t->stream));
 		err_set(&why, -EPROTO, "%s did not upgrade the connection to %s", t->to->base,
-			t->way == TUNNEL_POST ? "SPDY/3.1" : "a WebSocket for port-forward");
+			t->upgrade.way == UPGRADE_POST ? "SPDY/3.1" : "a WebSocket for port-forward");
 		way_failed(t, &why);
 		return;
 	}
 	t->state = TUNNEL_OPEN;
 	t->heard_ns = loop_now(t->loop);
 	t->head_left[V4_DATA] = t->head_left[V4_ERROR] = sizeof(uint16_t);
-	ws_init(&t->ws, &ws_ops, t, out_of(t), !str_starts(t->to->base, "https:"));
-	spdy_init(&t->spdy, &spdy_ops, t, t->protocol == TUNNEL_SPDY ? out_of(t) : &t->plain);
-	ping(t);
+	ws_init(&t->ws, &ws_ops, t, http_stream_out(s), !str_starts(t->to->base, "https:"));
+	spdy_init(&t->spdy, &spdy_ops, t, t->protocol == UPGRADE_SPDY ? http_stream_out(s) : &t->plain);
+	tunnel_ping(t);
 	timer_start(t->loop, &t->tick, TICK_MS, on_tick);
 	t->ops->on_open(t);
 	tunnel_flush(t);
@@ -662,21 +376,6 @@ static const struct http_stream_ops stream_ops = {
 	.on_close = on_stream_close,
 };
 
-static char *key_make(struct tunnel *t)
-{
-	auto(buf) struct buf key = BUF_INIT(64), accept = BUF_INIT(64);
-	autofree char *both = NULL;
-	uint8_t bytes[16], sum[20];
-
-	random_bytes(bytes, sizeof(bytes));
-	base64_encode(&key, bytes, sizeof(bytes), false);
-	both = xasprintf("%s%s", buf_str(&key), WEBSOCKET_GUID);
-	hash_sha1(both, strlen(both), sum);
-	base64_encode(&accept, sum, sizeof(sum), false);
-	snprintf(t->accept, sizeof(t->accept), "%s", buf_str(&accept));
-	return buf_steal(&key);
-}
-
 static void on_unopened(struct timer *timer)
 {
 	tunnel_close(container_of(timer, struct tunnel, tick));
@@ -684,16 +383,9 @@ static void on_unopened(struct timer *timer)
 
 static void tunnel_connect(struct tunnel *t)
 {
-	static const char *const post[] = { "Connection: Upgrade", "Upgrade: SPDY/3.1",
-					    "X-Stream-Protocol-Version: portforward.k8s.io", "Content-Length: 0", NULL };
-	autofree char *key = key_make(t), *line = xasprintf("Sec-WebSocket-Key: %s", key);
-	autofree char *path = t->way == TUNNEL_GET ? xasprintf("%s?ports=%u", t->path, t->port) : xstrdup(t->path);
-	const char *const get[] = { "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", line,
-				    "Sec-WebSocket-Protocol: " SPDY_IN_WS ", " V4, NULL };
 	struct err why;
 
-	t->stream = http_stream_open(t->http, t->to, t->way == TUNNEL_POST ? "POST" : "GET", path,
-				     t->way == TUNNEL_POST ? post : get, NULL, 0, OPEN_MS, &stream_ops, t, &why);
+	t->stream = upgrade_start(&t->upgrade, t->http, t->to, t->path, t->port, OPEN_MS, &stream_ops, t, &why);
 	if (t->stream)
 		return;
 	t->lost = true;
@@ -707,20 +399,14 @@ void tunnel_open(struct tunnel *t, struct loop *l, const struct http_endpoint *t
 		 struct tunnel_memory *memory, const struct tunnel_ops *ops)
 {
 	*t = (struct tunnel){ .ops = ops, .loop = l, .http = http_new(l), .to = to, .memory = memory, .port = port,
-			      .way = memory->way, .plain = BUF_INIT(PLAIN_MAX) };
+			      .upgrade.way = memory->way, .plain = BUF_INIT(PLAIN_MAX) };
 	t->path = xasprintf("/api/v1/namespaces/%s/pods/%s/portforward", ns, pod);
 	tunnel_connect(t);
 }
 
-static void stream_drop(struct tunnel_stream *s)
-{
-	buf_done(&s->text);
-	stream_unlink(s);
-}
-
 void tunnel_done(struct tunnel *t)
 {
-	streams_each(t, stream_drop);
+	tunnel_each(t, tunnel_stream_forget);
 	timer_stop(&t->tick);
 	http_stream_close(t->stream);
 	http_free(t->http);

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "net/forward/spdy.h"
+#include "net/forward/upgrade.h"
 #include "net/forward/ws.h"
 #include "net/http.h"
 
@@ -29,12 +30,8 @@
 #define TUNNEL_TEXT_MAX 4096u		/* kept of what the node says of a stream's failure */
 #define TUNNEL_BUCKETS 64u
 
-enum tunnel_way { TUNNEL_POST, TUNNEL_GET };
-enum tunnel_protocol { TUNNEL_NONE, TUNNEL_SPDY, TUNNEL_SPDY_WS, TUNNEL_V4 };
-const char *tunnel_protocol_name(enum tunnel_protocol p);
-
 struct tunnel_memory {
-	enum tunnel_way way;		/* to try first */
+	enum upgrade_way way;		/* to try first */
 };
 
 struct tunnel;
@@ -78,8 +75,8 @@ struct tunnel {
 	char *path;			/* owned; without the query */
 	uint16_t port;			/* for v4 */
 	enum tunnel_state state;
-	enum tunnel_way way;
-	enum tunnel_protocol protocol;
+	struct upgrade upgrade;
+	enum upgrade_protocol protocol;
 	bool second;			/* this is the other way */
 	bool alone;			/* the owner's: one stream and no new ones, so that what it does is its own affair */
 	bool proved;			/* the node has said something */
@@ -90,7 +87,6 @@ struct tunnel {
 	struct spdy spdy;
 	struct ws ws;
 	struct buf plain;		/* SPDY for the WebSocket */
-	char accept[32];		/* the WebSocket's answer to our key */
 	unsigned head_left[2];		/* v4: bytes of the port that come first on each channel */
 	uint8_t channel;		/* v4: of the message under way */
 	struct tunnel_stream *streams[TUNNEL_BUCKETS];
