@@ -20,6 +20,7 @@ struct http_handle {
 	struct curl_slist *headers, *connect_to;
 	const struct http_endpoint *to;
 	void (*done)(struct http_handle *x, CURLcode rc);
+	void *gather;		/* http_tls.c's; the connection owns it */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -39,11 +40,14 @@ void http_global_init(void);
 /* Makes the easy handle: address, TLS, proxy, timeouts; no method, no callbacks. */
 int http_handle_init(struct http_handle *x, const struct http_endpoint *to, const char *path, uint64_t timeout_ms,
 		     struct err *err) must_check;
-void http_handle_read_ahead(struct http_handle *x);	/* before it connects */
 void http_handle_done(struct http_handle *x);		/* must be out of the multi */
 int http_curl_error(const struct http_handle *x, CURLcode rc, struct err *err);
 int http_status_error(int status, const void *body, size_t n, struct err *err);
 const char *http_where(const struct http_endpoint *to);
+
+/* http_tls.c: fewer system calls, for streams. */
+void http_tls_prepare(struct http_handle *x);		/* before it connects; what is sent is to be flushed then */
+bool http_tls_flush(struct http_handle *x) must_check;	/* false: again when the socket can be written to */
 
 /* http_head.c: the head of an answer, without curl. Returns its length, 0 when it is not complete, -EBADMSG. */
 ssize_t http_head_parse(const char *p, size_t n, int *ret_status, struct strv *ret_headers);

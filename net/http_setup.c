@@ -2,7 +2,6 @@
 #include "net/http_internal.h"
 
 #include <errno.h>
-#include <openssl/ssl.h>
 #include <pthread.h>
 
 #include "base/json.h"
@@ -11,7 +10,6 @@
 #define DNS_CACHE_S 1l		/* a node that is started again may have another address */
 #define BUFFER_BYTES	(128l << 10)
 #define FIRST_LINE	200
-#define TLS_READ_BYTES	(128u << 10)
 
 /* ---- endpoint ---- */
 
@@ -138,23 +136,6 @@ static void set_connection(struct http_handle *x, uint64_t timeout_ms)
 	curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)(timeout_ms ? MIN(timeout_ms, HTTP_CONNECT_MS) : HTTP_CONNECT_MS));
 	set_tls(x->easy, to);
-}
-
-/* TLS records are 16 kB at most, and read one by one, in two calls each, unless OpenSSL is told to take what there is. Only for
- * who reads until there is no more: bytes that OpenSSL holds do not show at the socket. */
-static CURLcode on_tls(CURL *easy, void *context, void *arg)
-{
-	SSL_CTX_set_read_ahead(context, 1);
-	SSL_CTX_set_default_read_buffer_len(context, TLS_READ_BYTES);
-	return CURLE_OK;
-}
-
-void http_handle_read_ahead(struct http_handle *x)
-{
-	const char *tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
-
-	if (tls && !strncmp(tls, "OpenSSL/", 8))
-		curl_easy_setopt(x->easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 }
 
 int http_handle_init(struct http_handle *x, const struct http_endpoint *to, const char *path, uint64_t timeout_ms,

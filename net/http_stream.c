@@ -37,7 +37,7 @@ struct http_stream {
 	struct strv headers;
 	int status;
 	uint64_t body_len;		/* of a refusal; UINT64_MAX: not said */
-	bool paused, hung_up, end, shut;
+	bool paused, hung_up, end, shut, unflushed;
 	unsigned busy;			/* callbacks on the stack: memory stays until they return */
 };
 
@@ -137,7 +137,7 @@ size_t http_stream_queued(const struct http_stream *s)
 /* Bytes or the half-close are still to go out. */
 static bool stream_pending(const struct http_stream *s)
 {
-	return http_stream_queued(s) || (s->end && !s->shut);
+	return http_stream_queued(s) || s->unflushed || (s->end && !s->shut);
 }
 
 static CURLcode stream_flush(struct http_stream *s)
@@ -155,10 +155,15 @@ static CURLcode stream_flush(struct http_stream *s)
 			s->sent = 0;
 		}
 		rc = curl_easy_send(s->handle.easy, s->sending.data + s->sent, s->sending.len - s->sent, &n);
-		if (rc)
+		if (rc) {
+			s->unflushed = !http_tls_flush(&s->handle);
 			return rc;
+		}
 		s->sent += n;
 	}
+	s->unflushed = !http_tls_flush(&s->handle);
+	if (s->unflushed)
+		return CURLE_AGAIN;
 	if (s->end && !s->shut) {
 		s->shut = true;
 		(void)shutdown(s->fd, SHUT_WR);
@@ -413,7 +418,7 @@ struct http_stream *http_stream_open(struct http *h, const struct http_endpoint 
 		free(s);
 		return NULL;
 	}
-	http_handle_read_ahead(&s->handle);
+	http_tls_prepare(&s->handle);
 	request_write(&s->waiting, to, method, path, headers, body, body_len);
 	curl_easy_setopt(s->handle.easy, CURLOPT_CONNECT_ONLY, 1l);
 	curl_easy_setopt(s->handle.easy, CURLOPT_FRESH_CONNECT, 1l);

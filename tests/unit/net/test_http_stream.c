@@ -156,7 +156,7 @@ static void on_close(struct http_stream *s, void *owner, int code, const struct 
 		http_stream_close(s);
 }
 
-static const struct http_stream_ops ops = { on_open, on_data, on_drain, on_close };
+static const struct http_stream_ops ops = { on_open, on_data, on_drain, on_close, NULL };
 static const char *const upgrade[] = { "Upgrade: tcp", "Connection: Upgrade", "Content-Type: application/json", NULL };
 
 static struct peer peer_start(void)
