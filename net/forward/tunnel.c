@@ -35,6 +35,7 @@ static void tunnel_close(struct tunnel *t)
 		return;
 	t->state = TUNNEL_CLOSED;
 	timer_stop(&t->tick);
+	timer_stop(&t->flush);
 	http_stream_close(t->stream);
 	t->stream = NULL;
 	tunnel_each(t, stream_lost);
@@ -408,6 +409,7 @@ void tunnel_done(struct tunnel *t)
 {
 	tunnel_each(t, tunnel_stream_forget);
 	timer_stop(&t->tick);
+	timer_stop(&t->flush);
 	http_stream_close(t->stream);
 	http_free(t->http);
 	spdy_done(&t->spdy);
@@ -421,6 +423,7 @@ void tunnel_leave(struct tunnel *t)
 	assert(t->state == TUNNEL_OPEN);
 	t->memory = NULL;
 	timer_stop(&t->tick);
+	timer_stop(&t->flush);
 	http_leave(t->http);
 }
 
@@ -429,6 +432,7 @@ void tunnel_join(struct tunnel *t, struct loop *l)
 	t->loop = l;
 	http_join(t->http, l);
 	timer_start(l, &t->tick, TICK_MS, on_tick);
+	tunnel_flush(t);
 }
 
 void tunnel_pause(struct tunnel *t, bool pause)

@@ -91,7 +91,7 @@ struct tunnel {
 	uint8_t channel;		/* v4: of the message under way */
 	struct tunnel_stream *streams[TUNNEL_BUCKETS];
 	unsigned count, next_request;
-	struct timer tick;
+	struct timer tick, flush;
 	uint64_t heard_ns;		/* the last byte */
 	uint64_t ping_ns;		/* when the open ping was sent; 0: none is open */
 	uint64_t pinged_ns;		/* the last one */
@@ -118,7 +118,7 @@ void tunnel_stream_send(struct tunnel_stream *s, const void *p, size_t n);
 /* No more from us. The node then gives the pod a second to answer, not more: better late than early. */
 void tunnel_stream_finish(struct tunnel_stream *s);
 void tunnel_stream_reset(struct tunnel_stream *s);	/* no on_end; fine when it is over or was never open */
-void tunnel_flush(struct tunnel *t);			/* lets what was sent go out */
+void tunnel_flush(struct tunnel *t);			/* lets what was sent go out, in the next turn of the loop */
 
 /* Does this say, of a stream's failure, that the pod's port was never reached? Pure. */
 bool tunnel_text_is_refusal(const char *text);

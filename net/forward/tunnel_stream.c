@@ -120,18 +120,24 @@ void tunnel_each(struct tunnel *t, void (*fn)(struct tunnel_stream *s))
 
 /* ---- what is to be sent ------------------------------------------------------------------------------------------ */
 
-void tunnel_flush(struct tunnel *t)
+/* Once for all that this turn of the loop has to send: few records and writes, here and at the API server. */
+static void on_flush(struct timer *timer)
 {
+	struct tunnel *t = container_of(timer, struct tunnel, flush);
 	size_t n;
 
-	if (t->state != TUNNEL_OPEN)
-		return;
 	for (size_t at = 0; at < t->plain.len; at += n) {
 		n = MIN(t->plain.len - at, (size_t)MESSAGE_MAX);
 		ws_send(&t->ws, NULL, 0, t->plain.data + at, n);
 	}
 	buf_reset(&t->plain);
 	http_stream_flush(t->stream);
+}
+
+void tunnel_flush(struct tunnel *t)
+{
+	if (t->state == TUNNEL_OPEN && !t->flush.loop)
+		timer_start(t->loop, &t->flush, 0, on_flush);
 }
 
 void tunnel_ping(struct tunnel *t)

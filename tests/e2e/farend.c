@@ -3,8 +3,8 @@
  *
  * 7001 echo · 7002 reads all, then says how many bytes and their FNV-1a · 7003 reads a line with a number and sends so many bytes
  * of a pattern, then closes · 7004 never reads · 7005 closes at once · 7006 says its host name and closes · 7007 HTTP/1.1 with
- * keep-alive: GET / says the host name, GET /slow after 2 s · 7008 reads to the end, then answers. SIGTERM: stops accepting, ends after what runs,
- * 10 s at most. */
+ * keep-alive: GET / says the host name, GET /slow after 2 s · 7008 reads to the end, then answers · 7009 reads a line with a number
+ * and so many bytes, then answers. SIGTERM: ends after what runs, 10 s at most. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -142,11 +142,25 @@ static void late(int fd)
 	put(fd, "answer\n", 7);
 }
 
+static void count(int fd)
+{
+	static _Thread_local unsigned char p[CHUNK];
+	char text[32];
+	uint64_t left;
+	ssize_t n = 1;
+
+	line(fd, text, sizeof(text));
+	for (left = strtoull(text, NULL, 10); left && n > 0; left -= (uint64_t)(n > 0 ? n : 0))
+		n = recv(fd, p, left < sizeof(p) ? (size_t)left : sizeof(p), 0);
+	if (!left)
+		put(fd, "all\n", 4);
+}
+
 static const struct row {
 	uint16_t port;
 	void (*serve)(int fd);
 } rows[] = { { 7001, echo }, { 7002, sink }, { 7003, source }, { 7004, unread }, { 7005, nothing }, { 7006, name }, { 7007, http },
-	     { 7008, late } };
+	     { 7008, late }, { 7009, count } };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 struct client {
