@@ -307,8 +307,10 @@ static void on_timer(struct timer *t)
 
 	if (c->finishing) {
 		conn_free(c);
-	} else if (silent_ms(c) < FINISH_SILENT_MS || queued(c)) {
-		timer_start(c->loop, &c->timer, FINISH_SILENT_MS - MIN(silent_ms(c), FINISH_SILENT_MS - 1), on_timer);
+	} else if (queued(c)) {
+		timer_start(c->loop, &c->timer, FINISH_SILENT_MS, on_timer);
+	} else if (silent_ms(c) < FINISH_SILENT_MS) {
+		timer_start(c->loop, &c->timer, FINISH_SILENT_MS - silent_ms(c), on_timer);
 	} else {
 		c->finishing = true;
 		timer_start(c->loop, &c->timer, FINISH_END_MS, on_timer);

@@ -48,6 +48,7 @@ void forward_free(struct forward *w)
 		return;
 	w->freed = true;
 	forwarder_settle(w->f);
+	look_soon(w->f);		/* its conns may be elsewhere */
 }
 
 void forward_fail(struct forward *w, const char *why)
