@@ -25,15 +25,6 @@ static void port_add(struct usable *u, const struct addr *a, uint8_t protocol, u
 	u->ports[u->n++] = (struct nft_element){ .addr = *a, .protocol = protocol, .port = port };
 }
 
-/* Does the slice serve this port of the service? By name, says the API; a slice without ports serves none. */
-static bool slice_has(const struct store_slice *s, const struct store_port *p)
-{
-	for (unsigned i = 0; i < s->port_count; i++)
-		if (streq(s->ports[i].name, p->name) && (!s->ports[i].protocol || s->ports[i].protocol == p->protocol))
-			return true;
-	return false;
-}
-
 static bool endpoint_counts(const struct store_endpoint *e, int family, bool ready)
 {
 	return e->ip.addr.family == family && (ready ? e->ready : e->serving && e->terminating);
@@ -42,7 +33,7 @@ static bool endpoint_counts(const struct store_endpoint *e, int family, bool rea
 static bool port_is_served(const struct store_slice *slices, const struct store_port *p, int family, bool ready)
 {
 	for (const struct store_slice *s = slices; s; s = s->next)
-		for (unsigned i = 0; slice_has(s, p) && i < s->endpoint_count; i++)
+		for (unsigned i = 0; store_slice_port(s, p) && i < s->endpoint_count; i++)
 			if (endpoint_counts(&s->endpoints[i], family, ready))
 				return true;
 	return false;

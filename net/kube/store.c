@@ -181,6 +181,8 @@ static struct store_service *service_parse(struct store *s, const char *ns, cons
 	v->name = xstrdup(name);
 	v->type = type_parse(json_str(spec, "type", NULL));
 	v->publish_not_ready = json_bool(spec, "publishNotReadyAddresses", false);
+	v->has_selector = list_length(json_get(spec, "selector")) > 0;
+	v->by_client = streq(json_str(spec, "sessionAffinity", NULL), "ClientIP");
 	changed(s, ns, name);
 	v->ports = ports_parse(json_get(spec, "ports"), &v->port_count);
 	if (v->type == STORE_EXTERNAL_NAME) {
@@ -231,7 +233,7 @@ static void slice_link(struct store *s, struct store_slice *v)
 	map_set(&s->by_service, key, v);
 }
 
-/* The name that an endpoint has itself, and that of its pod; or NULL. */
+/* The name that an endpoint has itself, or NULL. */
 static const char *endpoint_hostname(const json *o)
 {
 	const char *name = json_str(o, "hostname", NULL);
@@ -239,11 +241,13 @@ static const char *endpoint_hostname(const json *o)
 	return str_is_label(name) ? name : NULL;
 }
 
-static const char *endpoint_pod(const json *o)
+/* That of its pod, or NULL. A slice made by hand can name a pod of another namespace: that is none of its service. */
+static const char *endpoint_pod(const json *o, const char *ns)
 {
 	const char *name = json_str(o, "targetRef.name", NULL);
 
-	return streq(json_str(o, "targetRef.kind", NULL), "Pod") && str_is_subdomain(name) ? name : NULL;
+	return streq(json_str(o, "targetRef.kind", NULL), "Pod") && streq(json_str(o, "targetRef.namespace", ns), ns) &&
+	       str_is_subdomain(name) ? name : NULL;
 }
 
 static size_t text_size(const char *s)
@@ -270,7 +274,7 @@ static void endpoint_parse(struct store *s, struct store_slice *v, const json *o
 
 	e->ip.addr = *a;
 	e->hostname = text_put(text, endpoint_hostname(o));
-	e->pod = text_put(text, endpoint_pod(o));
+	e->pod = text_put(text, endpoint_pod(o, v->ns));
 	e->ready = json_bool(o, "conditions.ready", true);		/* unknown counts as ready, says the API */
 	e->serving = json_bool(o, "conditions.serving", e->ready);
 	e->terminating = json_bool(o, "conditions.terminating", false);
@@ -307,7 +311,7 @@ static struct store_slice *slice_parse(struct store *s, const char *ns, const js
 		unsigned addresses = MIN(list_length(json_get(e, "addresses")), STORE_LIST_MAX - n);
 
 		n += addresses;
-		size += addresses * (text_size(endpoint_hostname(e)) + text_size(endpoint_pod(e)));
+		size += addresses * (text_size(endpoint_hostname(e)) + text_size(endpoint_pod(e, ns)));
 	}
 	text = v->text = xcalloc(1, size);
 	v->ns = text_put(&text, ns);
@@ -500,6 +504,14 @@ const struct store_service *store_service(const struct store *s, const char *ns,
 const struct store_slice *store_slices(const struct store *s, const char *ns, const char *service)
 {
 	return pair_get(&s->by_service, ns, service);
+}
+
+const struct store_port *store_slice_port(const struct store_slice *s, const struct store_port *p)
+{
+	for (unsigned i = 0; i < s->port_count; i++)
+		if (streq(s->ports[i].name, p->name) && (!s->ports[i].protocol || s->ports[i].protocol == p->protocol))
+			return &s->ports[i];
+	return NULL;
 }
 
 const struct store_service *store_service_of(const struct store *s, const struct addr *a)

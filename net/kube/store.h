@@ -39,6 +39,8 @@ struct store_service {
 	char *ns, *name, *external_name;	/* owned; the last NULL except for STORE_EXTERNAL_NAME */
 	enum store_type type;
 	bool headless, publish_not_ready;
+	bool has_selector;		/* its endpoints are pods, which a controller finds */
+	bool by_client;			/* sessionAffinity ClientIP: one client, one endpoint */
 	struct store_port *ports;	/* owned */
 	struct store_ip *ips;		/* owned; cluster IPs */
 	unsigned port_count, ip_count;
@@ -49,7 +51,7 @@ struct store_service {
 /* One address of one endpoint. */
 struct store_endpoint {
 	struct store_ip ip;
-	const char *hostname, *pod;	/* in the slice's text; or NULL */
+	const char *hostname, *pod;	/* in the slice's text, or NULL; the pod is in the slice's namespace */
 	bool ready, serving, terminating;
 };
 
@@ -86,6 +88,8 @@ bool store_namespace(const struct store *s, const char *ns);
 const struct store_service *store_service(const struct store *s, const char *ns, const char *name);
 /* The first slice of a service (which need not exist); go on with ->next. */
 const struct store_slice *store_slices(const struct store *s, const char *ns, const char *service);
+/* The slice's port that serves this one of its service: by name, says the API. NULL: it does not. */
+const struct store_port *store_slice_port(const struct store_slice *s, const struct store_port *p);
 /* The service with this cluster IP, or NULL. */
 const struct store_service *store_service_of(const struct store *s, const struct addr *a);
 /* The first/next endpoint with this address, of any slice, ready or not; NULL. Its slice is ->ip.owner. */

@@ -119,6 +119,60 @@ static void test_lists(void)
 	store_free(s);
 }
 
+/* What only forwarding asks. */
+static void test_forwarding(void)
+{
+	static const struct { const char *what, *spec; bool selector, by_client; } specs[] = {
+		{ "a service that selects pods", "{\"selector\":{\"app\":\"x\"},\"sessionAffinity\":\"None\"}", true, false },
+		{ "one with affinity", "{\"selector\":{\"app\":\"x\"},\"sessionAffinity\":\"ClientIP\"}", true, true },
+		{ "one without a selector", "{}", false, false },
+		{ "one with an empty selector", "{\"selector\":{},\"sessionAffinity\":1}", false, false },
+	};
+	static const struct { const char *what, *ref, *want; } refs[] = {
+		{ "a pod", "{\"kind\":\"Pod\",\"namespace\":\"t\",\"name\":\"p\"}", "p" },
+		{ "a pod whose namespace is not said", "{\"kind\":\"Pod\",\"name\":\"p\"}", "p" },
+		{ "a pod of another namespace", "{\"kind\":\"Pod\",\"namespace\":\"u\",\"name\":\"p\"}", NULL },
+		{ "a node", "{\"kind\":\"Node\",\"name\":\"p\"}", NULL },
+		{ "no kind", "{\"name\":\"p\"}", NULL },
+		{ "no pod's name", "{\"kind\":\"Pod\",\"name\":\"../p\"}", NULL },
+	};
+	struct store *s = store_new();
+
+	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
+		autofree char *text = xasprintf("{\"metadata\":{\"namespace\":\"t\",\"name\":\"web\"},\"spec\":%s}", specs[i].spec);
+		const struct store_service *v = put(s, STORE_SERVICES, text) ? NULL : store_service(s, "t", "web");
+
+		ok(v && v->has_selector == specs[i].selector && v->by_client == specs[i].by_client, "%s is known as such", specs[i].what);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(refs); i++) {
+		autofree char *text = xasprintf("{\"metadata\":{\"namespace\":\"t\",\"name\":\"a\",\"labels\":{\"kubernetes.io/service-name\":"
+						"\"web\"}},\"endpoints\":[{\"addresses\":[\"10.0.0.1\"],\"targetRef\":%s}]}", refs[i].ref);
+		const struct store_slice *v = put(s, STORE_SLICES, text) ? NULL : store_slices(s, "t", "web");
+
+		is_str(v ? v->endpoints[0].pod : "?", refs[i].want, "an endpoint that is %s", refs[i].what);
+	}
+	store_free(s);
+}
+
+static void test_slice_port(void)
+{
+	static struct store_port ports[] = { { (char *)"http", 8080, IPPROTO_TCP }, { (char *)"any", 1, 0 }, { (char *)"", 2, IPPROTO_TCP } };
+	static const struct { const char *what; struct store_port p; int number; } t[] = {
+		{ "a port is found by its name", { (char *)"http", 80, IPPROTO_TCP }, 8080 },
+		{ "with its protocol", { (char *)"http", 80, IPPROTO_UDP }, 0 },
+		{ "which the slice need not say", { (char *)"any", 80, IPPROTO_UDP }, 1 },
+		{ "the one without a name", { (char *)"", 80, IPPROTO_TCP }, 2 },
+		{ "another name", { (char *)"https", 8080, IPPROTO_TCP }, 0 },
+	};
+	struct store_slice slice = { .ports = ports, .port_count = ARRAY_SIZE(ports) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		const struct store_port *p = store_slice_port(&slice, &t[i].p);
+
+		is_int(p ? p->number : 0, t[i].number, "a slice's ports: %s", t[i].what);
+	}
+}
+
 static size_t heap_used(void)
 {
 #ifdef __GLIBC__
@@ -183,6 +237,8 @@ int main(void)
 	test_services();
 	test_slices();
 	test_many_addresses();
+	test_forwarding();
+	test_slice_port();
 	test_lists();
 	test_memory();
 	return tap_done();
