@@ -120,7 +120,7 @@ static void table_build(struct redirect *r)
 	struct nft *n = r->nft;
 
 	nft_table_renew(n, TABLE);
-	nft_condition_add(n, TABLE, LIVE);
+	nft_condition_add(n, TABLE, LIVE, LIVE_MS);
 	nft_hook_add(n, TABLE, CHAIN, NFT_ROUTE, PRIORITY);
 	nft_rule_begin(n, TABLE, CHAIN);
 	nft_match_mark(n, SOCK_MARK);
@@ -148,7 +148,7 @@ static void table_set(struct redirect *r)
 		table_build(r);
 	else if (r->in_place)
 		nft_table_delete(r->nft, TABLE);
-	if (nft_commit(r->nft, &err) || (r->want.n && nft_condition_renew(r->nft, TABLE, LIVE, LIVE_MS, &err))) {
+	if (nft_commit(r->nft, &err)) {
 		failed(r, &err);
 	} else {
 		r->in_place = r->want.n > 0;

@@ -113,7 +113,7 @@ static void table_write(struct nft *n, const struct prefixes *services)
 	nft_table_renew(n, TABLE);
 	sets_add(n, &sets4);
 	sets_add(n, &sets6);
-	nft_condition_add(n, TABLE, LIVE);
+	nft_condition_add(n, TABLE, LIVE, 0);
 	nft_hook_add(n, TABLE, PING, NFT_NAT, NAT_PRIORITY);
 	nft_hook_add(n, TABLE, REFUSE, NFT_FILTER, 0);
 	nft_rule_begin(n, TABLE, REFUSE);	/* whether the cluster's DNS is there, its answers tell */

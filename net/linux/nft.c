@@ -309,9 +309,11 @@ void nft_elements_delete(struct nft *n, const char *table, const char *set, enum
 /* Any element does: it is there, or it has expired. */
 const struct nft_element nft_holds = { .addr = { .family = AF_INET } };
 
-void nft_condition_add(struct nft *n, const char *table, const char *name)
+void nft_condition_add(struct nft *n, const char *table, const char *name, uint64_t holds_ms)
 {
 	nft_set_add(n, table, name, NFT_KEY_ADDR4, false, true);
+	if (holds_ms)
+		nft_elements_add(n, table, name, NFT_KEY_ADDR4, &nft_holds, 1, holds_ms);
 }
 
 /* An element's time cannot be renewed: it is exchanged; one that has expired cannot be deleted. */

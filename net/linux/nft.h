@@ -63,8 +63,9 @@ void nft_elements_delete(struct nft *n, const char *table, const char *set, enum
 /* A condition holds for some time after it was set or renewed: what it guards ends soon when whoever renews it hangs. It lives
  * in a set of that name. */
 #define NFT_CONDITION_RENEW_MS 1000		/* often enough */
-void nft_condition_add(struct nft *n, const char *table, const char *name);	/* it does not hold yet */
-/* A transaction of its own. */
+/* holds_ms 0: it does not hold yet. */
+void nft_condition_add(struct nft *n, const char *table, const char *name, uint64_t holds_ms);
+/* A transaction of its own. The first after another one waits for the kernel's grace period: some 10 ms. */
 int nft_condition_renew(struct nft *n, const char *table, const char *name, uint64_t holds_ms, struct err *err) must_check;
 
 /* ---- rules ------------------------------------------------------------------------------------------------------- */

@@ -184,6 +184,19 @@ static void test_reject(const char *net, const char *good, const char *bad)
 	nft_free(n);
 }
 
+static void conditional_redirect(struct nft *n, const struct addr *from, const struct addr *to, uint64_t holds_ms)
+{
+	nft_begin(n);
+	nft_table_renew(n, TABLE);
+	nft_condition_add(n, TABLE, "live", holds_ms);
+	nft_hook_add(n, TABLE, "redirect", NFT_ROUTE, -310);
+	nft_rule_begin(n, TABLE, "redirect");
+	nft_match_daddr(n, from);
+	nft_match_condition(n, "live");
+	nft_set_daddr(n, to);
+	nft_rule_end(n);
+}
+
 /* Redirects while a condition holds. */
 static void test_condition(void)
 {
@@ -192,15 +205,11 @@ static void test_condition(void)
 	struct err err = { 0 };
 	struct nft *n = nft_new(&err);
 
-	nft_begin(n);
-	nft_table_add(n, TABLE);
-	nft_condition_add(n, TABLE, "live");
-	nft_hook_add(n, TABLE, "redirect", NFT_ROUTE, -310);
-	nft_rule_begin(n, TABLE, "redirect");
-	nft_match_daddr(n, &old);
-	nft_match_condition(n, "live");
-	nft_set_daddr(n, &new);
-	nft_rule_end(n);
+	conditional_redirect(n, &old, &new, 300);
+	ok(nft_commit(n, &err) == 0 && arrives(c, a, b) == 'b', "a condition may hold from the table's start");
+	poll(NULL, 0, 400);
+	ok(arrives(c, a, b) == 'A', "for as long as was said");
+	conditional_redirect(n, &old, &new, 0);
 	ok(nft_commit(n, &err) == 0 && arrives(c, a, b) == 'A', "a condition that was never renewed does not hold");
 	for (int i = 0; !r && i < 4; i++) {
 		r = nft_condition_renew(n, TABLE, "live", 300, &err);
