@@ -57,42 +57,12 @@ static int content_read(int fd, struct buf *out)
 	return n < 0 ? -errno : buf_ok(out) ? 0 : -EFBIG;
 }
 
-static int bytes_write(int fd, const char *p, size_t n, size_t at, struct err *err)
-{
-	while (n) {
-		ssize_t done = pwrite(fd, p, n, (off_t)at);
-
-		if (done < 0 && errno != EINTR)
-			return err_set(err, -errno, "cannot write resolv.conf: %m");
-		done = MAX(done, (ssize_t)0);
-		p += done;
-		n -= (size_t)done;
-		at += (size_t)done;
-	}
-	return 0;
-}
-
-/* One write of the text, padded with newlines over what was there; exact: then cut to its length. A file that has to grow
- * gets newlines at its end before, since a reader may see new bytes with the old length. */
 static int content_write(int fd, const struct buf *text, bool exact, struct err *err)
 {
-	auto(buf) struct buf padded = BUF_INIT(2 * RESOLV_MAX), growth = BUF_INIT(RESOLV_MAX);
-	struct stat st;
-	size_t size;
+	int r = file_overwrite(fd, buf_str(text), text->len, exact);
 
-	if (fstat(fd, &st) < 0)
-		return err_set(err, -errno, "resolv.conf: %m");
-	size = (size_t)MIN(st.st_size, RESOLV_MAX);
-	buf_add(&padded, buf_str(text), text->len);
-	while (padded.len < size)
-		buf_addc(&padded, '\n');
-	while (size + growth.len < padded.len)
-		buf_addc(&growth, '\n');
-	if (bytes_write(fd, buf_str(&growth), growth.len, size, err) || bytes_write(fd, buf_str(&padded), padded.len, 0, err))
-		return err ? err->code : -EIO;
-	if (exact && padded.len > text->len && ftruncate(fd, (off_t)text->len) < 0)
-		return err_set(err, -errno, "cannot cut resolv.conf: %m");
-	return 0;
+	errno = -r;
+	return r ? err_set(err, r, "cannot write resolv.conf: %m") : 0;
 }
 
 static int file_open(const struct config *c, struct err *err)

@@ -9,12 +9,16 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#ifdef __linux__
+#include <sys/xattr.h>
+#endif
 #include <time.h>
 
 #include "base/mem.h"
 
 #define LOCK_STEP_NS 20000000
 #define LINKS_MAX 16
+#define OVERWRITE_MAX (16 << 20)
 #define DEPTH_MAX 128 /* each level of a tree holds a descriptor open */
 
 static int fail(struct err *err, const char *what, const char *path)
@@ -93,6 +97,18 @@ static void sync_dir(const char *path)
 		(void)fsync(fd);
 }
 
+/* A file of /etc that is made anew has the label of /etc, and confined programs can read it no more. */
+static void keep_label(int fd, const char *path)
+{
+#ifdef __linux__
+	char label[256];
+	ssize_t n = getxattr(path, "security.selinux", label, sizeof(label));
+
+	if (n > 0)
+		(void)!fsetxattr(fd, "security.selinux", label, (size_t)n, 0);
+#endif
+}
+
 /* The new file takes over the old one's owner where we may: root writes into users' homes. */
 static void keep_owner(int fd, const char *path)
 {
@@ -118,6 +134,7 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
 		return fail(err, "cannot write", path);
 	r = write_all(fd, data, len);
 	keep_owner(fd, target);
+	keep_label(fd, target);
 	if (!r && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(temp, target) < 0))
 		r = -errno;
 	if (r) {
@@ -127,6 +144,46 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
 	}
 	sync_dir(target);
 	return 0;
+}
+
+static int write_at(int fd, const char *p, size_t n, size_t at)
+{
+	while (n) {
+		ssize_t done = pwrite(fd, p, n, (off_t)at);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		done = MAX(done, (ssize_t)0);
+		p += done;
+		n -= (size_t)done;
+		at += (size_t)done;
+	}
+	return 0;
+}
+
+int file_overwrite(int fd, const void *data, size_t len, bool exact)
+{
+	autofree char *padded = NULL;
+	struct stat st;
+	size_t size, all;
+	int r = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size > OVERWRITE_MAX || len > OVERWRITE_MAX)
+		return -EFBIG;
+	size = (size_t)st.st_size;
+	all = MAX(size, len);
+	padded = xrealloc(NULL, all + 1, 1);
+	memset(padded, '\n', all);
+	if (all > size)
+		r = write_at(fd, padded, all - size, size);
+	memcpy(padded, data, len);
+	if (!r)
+		r = write_at(fd, padded, all, 0);
+	if (!r && exact && all > len && ftruncate(fd, (off_t)len) < 0)
+		r = -errno;
+	return r;
 }
 
 int file_mkdirs(const char *path, mode_t mode, struct err *err)

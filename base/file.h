@@ -13,6 +13,10 @@
 int file_read(const char *path, struct buf *b, struct err *err) must_check;
 /* Replaces path as a whole: temporary file beside it, fsync, rename; a symlink is followed. Mode also when it existed. */
 int file_write(const char *path, const void *data, size_t len, mode_t mode, struct err *err) must_check;
+/* Overwrites an open file where it is (a bind mount cannot be replaced): one write of the text, padded with newlines over what was
+ * there; exact: then cut to its length. A file that has to grow gets newlines at its end before, as a reader may see new bytes
+ * with the old length, and a full disk is noticed before anything is lost. At most 16 MiB. */
+int file_overwrite(int fd, const void *data, size_t len, bool exact) must_check;
 int file_mkdirs(const char *path, mode_t mode, struct err *err) must_check;
 /* 0 when absent; never follows links, -EXDEV at a mount point. */
 int file_remove_tree(const char *path, struct err *err) must_check;

@@ -138,6 +138,34 @@ static void test_xdg(void)
 	is_str(c, "/home/u/.cache/firestream", "a relative one does not count");
 }
 
+static bool content_is(const char *path, const char *want)
+{
+	auto(buf) struct buf b = BUF_INIT(100);
+
+	return file_read(path, &b, NULL) == 0 && streq(buf_str(&b), want);
+}
+
+static void test_overwrite(void)
+{
+	static const struct {
+		const char *what, *was, *text, *want;
+		bool exact;
+	} rows[] = {
+		{ "a longer text", "ab", "abcdef", "abcdef", true },
+		{ "a shorter one", "abcdef", "x", "x", true },
+		{ "which may stay padded", "abcdef", "x", "x\n\n\n\n\n", false },
+		{ "none", "abc", "", "", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		autofree char *path = in_dir("over");
+		autoclose int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+		ok(write(fd, rows[i].was, strlen(rows[i].was)) > 0 && file_overwrite(fd, rows[i].text, strlen(rows[i].text), rows[i].exact) == 0 &&
+		   content_is(path, rows[i].want), "in place: %s", rows[i].what);
+	}
+}
+
 int main(void)
 {
 	struct err err = { 0 };
@@ -145,6 +173,7 @@ int main(void)
 	if (!mkdtemp(dir))
 		return 1;
 	test_write();
+	test_overwrite();
 	test_tree();
 	test_lock();
 	test_paths();
