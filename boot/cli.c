@@ -8,7 +8,7 @@
 #include "base/num.h"
 #include "version.h"
 
-enum option_type { OPTION_BOOL, OPTION_TEXT, OPTION_OUTPUT, OPTION_LEVEL, OPTION_DURATION };
+enum option_type { OPTION_BOOL, OPTION_TEXT, OPTION_LIST, OPTION_OUTPUT, OPTION_LEVEL, OPTION_DURATION };
 
 struct option_row {
 	const char *name;
@@ -38,6 +38,19 @@ static const struct option_row rows[] = {
 	{ "user", OPTION_TEXT, 'u', 'u', AT(user), "NAME", "run as this user" },
 	{ "workdir", OPTION_TEXT, 0, 'w', AT(workdir), "FOLDER", "run in this folder" },
 	{ "print", OPTION_BOOL, 0, 'k', AT(print), NULL, "write it to the standard output" },
+	{ "namespace", OPTION_LIST, 'n', 'f', AT(namespaces), "NAME", "services of this namespace; several may be given" },
+	{ "all-namespaces", OPTION_BOOL, 'A', 'f', AT(all_namespaces), NULL, "services of all namespaces" },
+	{ "selector", OPTION_TEXT, 'l', 'f', AT(selector), "LABELS", "services with these labels: app=web,tier!=test" },
+	{ "field-selector", OPTION_TEXT, 'f', 'f', AT(fields), "FIELDS", "services with these fields: metadata.name=web" },
+	{ "context", OPTION_LIST, 'x', 'f', AT(contexts), "NAME", "this context of the kubeconfig; several may be given" },
+	{ "kubeconfig", OPTION_TEXT, 0, 'f', AT(kubeconfig), "FILE", "instead of KUBECONFIG and ~/.kube/config" },
+	{ "map", OPTION_LIST, 'm', 'f', AT(maps), "[SERVICE:]SRC:DST", "the service's port SRC is DST here" },
+	{ "reserve", OPTION_LIST, 'r', 'f', AT(reserves), "SERVICE[.NS]=IP", "the service has this loopback address" },
+	{ "domain", OPTION_TEXT, 'd', 'f', AT(domain), "DOMAIN", "the cluster's domain, else cluster.local" },
+	{ "hosts-path", OPTION_TEXT, 0, 'f', AT(hosts_path), "FILE", "the hosts file, else /etc/hosts" },
+	{ "watch", OPTION_BOOL, 0, 'f', AT(watch), NULL, "a live table; the default on a terminal" },
+	{ "no-watch", OPTION_BOOL, 0, 'f', AT(no_watch), NULL, "a line for each change instead" },
+	{ "list", OPTION_BOOL, 0, 'f', AT(list), NULL, "say what would be done, and end" },
 };
 
 struct parser {
@@ -69,6 +82,15 @@ static int unknown_option(const struct parser *p, const char *text, size_t len)
 		       near ? near : "", near ? "?" : ", see --help");
 }
 
+static void list_add(struct strv *list, const char *value)
+{
+	struct str rest = str_from(value), one;
+
+	while (str_split(&rest, ',', &one))
+		if (one.len)
+			strv_take(list, xstrndup(one.p, one.len));
+}
+
 static int set_value(const struct parser *p, const struct option_row *row, const char *value)
 {
 	void *at = (char *)p->o + row->offset;
@@ -80,6 +102,9 @@ static int set_value(const struct parser *p, const struct option_row *row, const
 	case OPTION_TEXT:
 		free(*(char **)at);
 		*(char **)at = xstrdup(value);
+		return 0;
+	case OPTION_LIST:
+		list_add(at, value);
 		return 0;
 	case OPTION_OUTPUT:
 		if (!streq(value, "json") && !streq(value, "text"))
@@ -293,6 +318,15 @@ void options_done(struct options *o)
 	free(o->config);
 	free(o->user);
 	free(o->workdir);
+	free(o->selector);
+	free(o->fields);
+	free(o->kubeconfig);
+	free(o->domain);
+	free(o->hosts_path);
+	strv_done(&o->namespaces);
+	strv_done(&o->contexts);
+	strv_done(&o->maps);
+	strv_done(&o->reserves);
 	strv_done(&o->args);
 	*o = (struct options){ 0 };
 }

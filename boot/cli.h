@@ -32,6 +32,10 @@ struct options {
 	char *user, *workdir;		/* exec; owned */
 	bool print;			/* kubeconfig */
 	bool version;			/* printed; help is set too */
+	/* forward */
+	struct strv namespaces, contexts, maps, reserves;	/* each may be given again, or with commas */
+	char *selector, *fields, *kubeconfig, *domain, *hosts_path;	/* owned */
+	bool all_namespaces, watch, no_watch, list;
 	struct strv args;		/* what is left */
 };
 
@@ -40,7 +44,7 @@ struct run;
 struct command {
 	const char *name, *usage, *summary;	/* usage: "[CONFIG] [NAME…]" */
 	/* Options it takes besides the global ones: c --config, r --rebuild, p --purge, a --all, u --user, w --workdir,
-	 * k --print */
+	 * k --print, f those of forward */
 	const char *flags;
 	bool raw_args;				/* stops at the first positional argument: exec's own command follows */
 	int (*run)(struct run *r);		/* exit code */

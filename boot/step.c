@@ -64,21 +64,27 @@ static void on_signal(int sig)
 
 void steps_catch_signals(struct run *r)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = on_signal }, was;
 
 	atomic_store(&signals_seen, 0);
 	atomic_store(&signal_loop, r->loop);
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler != SIG_IGN)	/* which nohup wants */
+		sigaction(SIGHUP, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 }
 
 void steps_release_signals(void)
 {
+	struct sigaction was;
+
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
+	if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler == on_signal)
+		signal(SIGHUP, SIG_DFL);
 	atomic_store(&signal_loop, NULL);
 }
 
