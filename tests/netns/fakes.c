@@ -3,7 +3,8 @@
  *   fakes dns ADDR[:PORT] A.B.C.D [LABEL…]	a DNS server that has that address for every name (or those with a first LABEL)
  *   fakes kube DIR				an API server on 127.0.0.1 whose lists are the "items" in DIR/nodes, DIR/services,
  *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port. DIR/fault holds
- *						"slow", "garbage", "endless" or "token" (only "new" is let in)
+ *						"slow", "garbage", "endless", "token" (only "new" is let in) or "forbidden". Lists of a
+ *						namespace and of one label, /version and single namespaces are served too
  *   fakes serve PORT				accepts TCP connections at every address, for ever
  *   fakes connect ADDR PORT [udp]		"connected", "refused" or what else becomes of it within 2 s; UDP: within 50 ms
  *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once, for at most ASK_MS (6000) of the environment; prints "RCODE count milliseconds address"
@@ -60,13 +61,36 @@ static void file_mark(const char *path, struct timespec *ret)
 	*ret = stat(path, &st) < 0 ? (struct timespec){ 0 } : st.st_mtim;
 }
 
-static json *items_read(const char *path)
+/* Of ".../namespaces/NS/KIND?labelSelector=KEY%3DVALUE": is the object asked for? */
+static bool item_wanted(const json *o, const char *url)
+{
+	const char *ns = strstr(url, "/namespaces/"), *label = strstr(url, "labelSelector=");
+	size_t n = ns ? strcspn(ns + 12, "/?") : 0;
+	char key[64] = "", value[64] = "";
+	autofree char *path = NULL;
+
+	if (ns && ns[12 + n] == '/' && strncmp(json_str(o, "metadata.namespace", ""), ns + 12, n) != 0)
+		return false;
+	if (!label || sscanf(label, "labelSelector=%63[^%&]%%3D%63[^&]", key, value) != 2)
+		return true;
+	path = xasprintf("metadata.labels['%s']", key);
+	return streq(json_str(o, path, ""), value);
+}
+
+static json *items_read(const char *path, const char *url)
 {
 	auto(buf) struct buf text = BUF_INIT(64 << 20), items = BUF_INIT(64 << 20);
+	autojson json *all = NULL;
+	json *some;
 
 	(void)!file_read(path, &text, NULL);
 	buf_addf(&items, "[%s]", buf_str(&text));
-	return json_parse(items.data, items.len, NULL);
+	all = json_parse(items.data, items.len, NULL);
+	some = json_array();
+	json_each(o, all)
+		if (item_wanted(o, url))
+			json_add(some, json_copy(o));
+	return some;
 }
 
 static void event_send(struct httpd_req *q, const char *type, const json *object)
@@ -86,7 +110,7 @@ static void watch_serve(struct httpd_req *q, const char *path)
 	httpd_stream(q, 200, NULL);
 	file_mark(path, &was);
 	if (strstr(q->path, "sendInitialEvents=true")) {
-		items = items_read(path);
+		items = items_read(path, q->path);
 		json_each(o, items) {
 			if (!json_is(o, "metadata.resourceVersion"))
 				json_set_str(json_get(o, "metadata"), "resourceVersion", "1");
@@ -107,11 +131,34 @@ static void watch_serve(struct httpd_req *q, const char *path)
 
 static void list_serve(struct httpd_req *q, const char *path)
 {
-	auto(buf) struct buf items = BUF_INIT(64 << 20), list = BUF_INIT(64 << 20);
+	autojson json *items = items_read(path, q->path), *list = json_object();
+	autofree char *text = NULL;
 
-	(void)!file_read(path, &items, NULL);
-	buf_addf(&list, "{\"kind\":\"List\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[%s]}", buf_str(&items));
-	httpd_reply(q, 200, NULL, buf_str(&list));
+	json_set_str(list, "kind", "List");
+	json_set_str(json_set(list, "metadata", json_object()), "resourceVersion", "1");
+	json_set(list, "items", steal(&items));
+	text = json_text(list);
+	httpd_reply(q, 200, NULL, text);
+}
+
+/* /version, or one namespace; false: something else. */
+static bool single_serve(struct httpd_req *q, const char *path, const char *dir)
+{
+	autofree char *file = path_join(dir, "namespaces"), *text = NULL;
+	autojson json *all = NULL;
+
+	if (streq(path, "/version")) {
+		httpd_reply(q, 200, NULL, "{\"gitVersion\":\"v1.34.0\"}");
+		return true;
+	}
+	if (!str_starts(path, "/api/v1/namespaces/") || strchr(path + 19, '/'))
+		return false;
+	all = items_read(file, "");
+	json_each(o, all)
+		if (streq(json_str(o, "metadata.name", ""), path + 19))
+			text = text ? text : json_text(o);
+	httpd_reply(q, text ? 200 : 404, NULL, text ? text : "{\"kind\":\"Status\",\"message\":\"namespaces not found\"}");
+	return true;
 }
 
 /* A list of the same object again and again, until the client has enough. */
@@ -139,6 +186,8 @@ static bool fault_serve(struct httpd_req *q, const char *dir)
 		endless_serve(q);
 	else if (str_starts(buf_str(&fault), "token") && !str_ends(httpd_header(q, "Authorization", credential, sizeof(credential)), " new"))
 		httpd_reply(q, 401, NULL, "{\"kind\":\"Status\",\"message\":\"Unauthorized\"}");
+	else if (str_starts(buf_str(&fault), "forbidden"))
+		httpd_reply(q, 403, NULL, "{\"kind\":\"Status\",\"message\":\"services is forbidden: User \\\"u\\\" cannot list it\"}");
 	else
 		return false;
 	return !str_starts(buf_str(&fault), "slow");
@@ -150,7 +199,7 @@ static void kube_serve(struct httpd_req *q, void *arg)
 	autofree char *path = xstrndup(q->path, strcspn(q->path, "?"));
 	autofree char *file = path_join(arg, path_basename(path));
 
-	if (fault_serve(q, arg))
+	if (fault_serve(q, arg) || single_serve(q, path, arg))
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!streq(path_basename(path), kinds[i]))
