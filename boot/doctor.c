@@ -145,7 +145,8 @@ int doctor_main(struct run *r)
 	struct doctor d = { .r = r, .findings = json_array() };
 	static void (*const checks[])(struct doctor *) = {check_config,	  check_engine,	 doctor_kernel,
 							  doctor_cgroups, doctor_limits, doctor_memory,
-							  doctor_disk,	  doctor_ports,	 doctor_dns};
+							  doctor_disk,	  doctor_ports,	 doctor_dns,
+							  doctor_forward};
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks) && !loop_cancelled(r->loop); i++)
 		checks[i](&d);

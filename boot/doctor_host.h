@@ -27,3 +27,4 @@ void doctor_memory(struct doctor *d);
 void doctor_disk(struct doctor *d);
 void doctor_ports(struct doctor *d);	/* those that the config names */
 void doctor_dns(struct doctor *d);
+void doctor_forward(struct doctor *d);	/* loopback addresses, low ports, hosts file */
