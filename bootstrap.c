@@ -10,6 +10,7 @@
 #include "boot/devcontainer.h"
 #include "boot/doctor.h"
 #include "boot/down.h"
+#include "boot/forward.h"
 #include "boot/image.h"
 #include "boot/service.h"
 #include "boot/shell.h"
@@ -77,6 +78,7 @@ static const struct command commands[] = {
 	{ "exec", "COMMAND [ARGUMENT…]", "a command in the dev container; its exit code is passed on", "uw", true, exec_main },
 	{ "cluster", "create|delete|list [NAME]", "a cluster alone, for CI", "c", false, cluster_main },
 	{ "kubeconfig", "", "merge the cluster's access into your kubeconfig (--print: only print it)", "k", false, kubeconfig_main },
+	{ "forward", "", "services of any cluster on this machine: an address and all names for each", "f", false, forward_main },
 	{ "doctor", "", "check this machine and explain each finding with its fix", "", false, doctor_main },
 };
 

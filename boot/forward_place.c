@@ -106,14 +106,6 @@ void forward_plan_hosts(const struct forward_plan *p, struct buf *lines)
 			hosts_add_names(lines, addr_format(&p->rows[i].addr, text), p->rows[i].names.v, p->rows[i].names.n);
 }
 
-struct forward_row *forward_plan_row(const struct forward_plan *p, const char *key)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (streq(p->rows[i].key, key))
-			return &p->rows[i];
-	return NULL;
-}
-
 /* ---- listeners --------------------------------------------------------------------------------------------------- */
 
 void forward_plan_slots(const struct forward_plan *p, struct forward_slots *ret)
@@ -128,7 +120,7 @@ void forward_plan_slots(const struct forward_plan *p, struct forward_slots *ret)
 
 		for (unsigned k = 0; k < row->n_ports && row->addr.family && !row->refused; k++)
 			if (row->ports[k].listen)
-				ret->v[ret->n++] = (struct forward_slot){ row->key, row->addr, row->ports[k].number, row->ports[k].listen };
+				ret->v[ret->n++] = (struct forward_slot){ row->key, row->addr, row->ports[k].number, row->ports[k].listen, row };
 	}
 }
 

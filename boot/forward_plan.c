@@ -164,6 +164,8 @@ static char *row_refusal(const struct store_service *s, const struct forward_row
 		return xasprintf("%s has no TCP port, and a port-forward carries nothing else", s->name);
 	if (r->all && !r->pods)
 		return xasprintf("the endpoints of %s are no pods, and a port-forward reaches nothing else", s->name);
+	if (!s->has_selector && !r->all)
+		return xasprintf("%s has neither a selector nor endpoints", s->name);
 	return NULL;
 }
 

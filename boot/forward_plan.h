@@ -75,7 +75,6 @@ char *forward_label(const char *context);
 
 void forward_plan_make(const struct forward_scope *scopes, size_t n, const struct forward_rules *rules, struct forward_plan *ret);
 void forward_plan_done(struct forward_plan *p);
-struct forward_row *forward_plan_row(const struct forward_plan *p, const char *key);
 
 /* Gives each row its address (and, with rules.single, its ports); what is given to nobody any more is free. busy: does somebody
  * else listen at that address, at one of the row's ports? May be NULL. */
@@ -90,6 +89,7 @@ struct forward_slot {
 	const char *key;
 	struct addr addr;
 	uint16_t number, listen;
+	const struct forward_row *row;	/* of a wanted one */
 };
 
 struct forward_op {

@@ -19,7 +19,8 @@ struct step {
 /* At most 64 steps. 0, or the code of the first that failed, its error (already shown) in err; -ECANCELED after a signal,
  * -ETIMEDOUT after the deadline. Returns when every started step has ended. */
 int steps_run(struct run *r, const struct step *steps, size_t n, struct err *err) must_check;
-/* Installs the handling of SIGINT, SIGTERM and (unless nohup ignores it) SIGHUP that cancels r->loop and running steps; a second signal ends the program at once. */
+/* Installs the handling of SIGINT, SIGTERM and (unless nohup ignores it) SIGHUP, which cancels r->loop and running steps; a second
+ * signal ends the program at once. */
 void steps_catch_signals(struct run *r);
 /* Back to the system's ways, before r->loop is freed. */
 void steps_release_signals(void);

@@ -7,7 +7,7 @@
 #include "tests/tap.h"
 
 /* Objects, one a line:
- *	S NAMESPACE NAME cluster|headless|external PORT[/UDP][,…]
+ *	S NAMESPACE NAME cluster|headless|external|bare PORT[/UDP][,…]		bare: without selector
  *	E NAMESPACE SERVICE PORT[,…] ADDRESS/POD/HOSTNAME/ready|not …		"-" is no pod, no hostname */
 
 static json *ports_of(char *text)
@@ -52,6 +52,8 @@ static void put_service(struct store *s, char *const *w)
 	json_set_str(spec, "externalName", strcmp(w[3], "external") == 0 ? "db.example.com" : NULL);
 	json_set_str(spec, "clusterIP", strcmp(w[3], "headless") == 0 ? "None" : "10.43.0.1");
 	json_set(spec, "ports", ports_of(w[4]));
+	if (strcmp(w[3], "bare") != 0)
+		json_set_str(json_set(spec, "selector", json_object()), "app", w[2]);
 	ok(store_put(s, STORE_SERVICES, o) == 0, "the service %s is in the store", w[2]);
 }
 
@@ -170,6 +172,9 @@ static const struct {
 	{ "no port is refused", "S prod none cluster -", NULL, NULL, 0, "c/prod/none!none has no port\n" },
 	{ "endpoints that are no pods are refused", "S prod ext cluster 80\nE prod ext 80 192.0.2.1/-/-/ready", NULL, NULL, 0,
 	  "c/prod/ext!the endpoints of ext are no pods, and a port-forward reaches nothing else\n" },
+	{ "a service with neither selector nor endpoints is refused", "S prod ext bare 80", NULL, NULL, 0, "c/prod/ext!ext has neither a selector nor endpoints\n" },
+	{ "endpoints made by hand may be pods", "S prod ext bare 80\nE prod ext 80 10.42.0.1/p/-/ready", NULL, NULL, 0,
+	  "c/prod/ext 80 (1): " NAMES("ext", "prod") "\n" },
 	{ "no endpoint yet is no refusal", "S prod web cluster 80\nE prod web 80 10.42.0.1/p/-/not", NULL, NULL, 0,
 	  "c/prod/web 80 (0): " NAMES("web", "prod") "\n" },
 	{ "each ready pod of a headless service has a row, with the pod's ports", "S prod db headless 5432\n"
