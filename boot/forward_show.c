@@ -129,15 +129,15 @@ static char *forward_text(const struct forwarding *f, const struct forward_row *
 	return json_text(o);
 }
 
-static char *state_text(const struct forwarding *f, const struct forward_row *row, const char *name)
+static char *state_text(const struct forwarding *f, const struct forward_row *row)
 {
 	autojson json *o = row_object(f, row, "state");
 	const char *why;
 	enum forward_state s = forward_state(f, row, &why);
 
-	json_set_str(o, "state", name ? name : state_names[s]);
+	json_set_str(o, "state", state_names[s]);
 	json_set_int(o, "endpoints", row->ready);
-	if (!name && s != FORWARD_READY)
+	if (s != FORWARD_READY)
 		json_set_str(o, "reason", why);
 	return json_text(o);
 }
@@ -168,15 +168,17 @@ static void out_line(struct forward_view *v, const char *text)
 	printf("%s%s\n", when, text);
 }
 
-static void row_line(struct forward_view *v, const struct forward_row *row, const char *name)
+static void row_line(struct forward_view *v, const struct forward_row *row)
 {
 	autofree char *who = forward_row_name(v->f, row), *ports = forward_row_ports(row), *line = NULL;
-	char addr[ADDR_STRLEN];
+	char addr[ADDR_STRLEN], count[16] = "";
 	const char *why;
 	enum forward_state s = forward_state(v->f, row, &why);
 
-	line = xasprintf("%s %s %s %s%s%s", who, row->refused ? "-" : addr_format(&row->addr, addr), ports, name ? name : state_names[s],
-			 why && !name ? ": " : "", why && !name ? why : "");
+	if (row->ready > 1 && s == FORWARD_READY)
+		snprintf(count, sizeof(count), " (%u)", row->ready);
+	line = xasprintf("%s %s %s %s%s%s%s", who, row->refused ? "-" : addr_format(&row->addr, addr), ports, state_names[s], count,
+			 why ? ": " : "", why ? why : "");
 	out_line(v, line);
 }
 
@@ -191,7 +193,7 @@ static void shown_free(void *p)
 
 static void row_show(struct forward_view *v, const struct forward_row *row)
 {
-	autofree char *forward = forward_text(v->f, row), *state = state_text(v->f, row, NULL);
+	autofree char *forward = forward_text(v->f, row), *state = state_text(v->f, row);
 	struct shown *s = map_get(&v->rows, row->key);
 	bool is_new = !s, moved, changed;
 
@@ -207,7 +209,7 @@ static void row_show(struct forward_view *v, const struct forward_row *row)
 	if (v->mode == MODE_JSON && changed)
 		printf("%s\n", state);
 	if (v->mode == MODE_LINES ? moved || changed : v->mode == MODE_LIVE && !is_new && (moved || changed))
-		row_line(v, row, NULL);
+		row_line(v, row);
 	free(s->forward);
 	free(s->state);
 	s->forward = steal(&forward);
