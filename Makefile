@@ -220,7 +220,13 @@ BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out tests/bench/fi
 $(B)/bench/%: $(B)/tests/bench/%.o $(B)/tests/bench/figures.o $(FAKES) $(DEPS_net)
 	$(call link,$< $(B)/tests/bench/figures.o $(FAKES) $(L_net))
 
-bench: all $(BENCH_BIN)
+# The far end of what is forwarded, in a pod: static.
+$(B)/bench/farend: tests/e2e/farend.c
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -std=gnu11 -D_GNU_SOURCE -static -o $@ $< -lpthread
+
+bench: all $(BENCH_BIN) $(B)/bench/farend
 	$(Q)BUILD_DIR="$(abspath $(B))" tests/bench/run
 
 cover:
