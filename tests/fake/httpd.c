@@ -36,6 +36,7 @@ struct httpd {
 	char dir[64], socket[80];
 	unsigned port;
 	atomic_uint accepted;
+	atomic_bool deaf;
 	pthread_t thread;
 	struct conn *conns;	/* of the accepting thread, then of httpd_stop */
 };
@@ -218,8 +219,10 @@ static bool read_request(struct conn *c, struct httpd_req *q, struct buf *head, 
 static void *conn_main(void *arg)
 {
 	struct conn *c = arg;
-	bool more = true;
+	bool more = !atomic_load(&c->server->deaf);
 
+	if (!more)
+		httpd_hang(&(struct httpd_req){ .fd = c->fd, .server = c->server });
 	for (unsigned number = 0; more; number++) {
 		struct httpd_req q = { .fd = c->fd, .server = c->server, .number = number };
 		struct buf head = BUF_INIT(HEAD_MAX), body = BUF_INIT(BODY_MAX);
@@ -336,6 +339,11 @@ const char *httpd_socket(const struct httpd *d)
 unsigned httpd_port(const struct httpd *d)
 {
 	return d->port;
+}
+
+void httpd_set_deaf(struct httpd *d, bool deaf)
+{
+	atomic_store(&d->deaf, deaf);
 }
 
 unsigned httpd_connections(const struct httpd *d)

@@ -29,6 +29,7 @@ void httpd_stop(struct httpd *d);
 const char *httpd_socket(const struct httpd *d);	/* path of the unix socket */
 unsigned httpd_port(const struct httpd *d);
 unsigned httpd_connections(const struct httpd *d);	/* accepted so far */
+void httpd_set_deaf(struct httpd *d, bool deaf);	/* of new connections nothing is read */
 
 /* A whole answer; type NULL: application/json. */
 void httpd_reply(struct httpd_req *q, int status, const char *type, const char *body);
