@@ -17,6 +17,7 @@
 #define TICK_MS 1000
 #define ERROR_LATE_MS 2000		/* the error stream's end is waited for so long after the data's */
 #define STUCK_MS 3000			/* no pong for so long: a stream that is not read? */
+#define STUCK_BYTES (1u << 20)		/* less than that the node takes (4 MB were measured), whether the pod reads it or not */
 #define IDLE_PING_MS 15000
 #define PLAIN_MAX (8u << 20)
 
@@ -305,7 +306,7 @@ static void stuck_reset(struct tunnel *t)
 
 	for (size_t i = 0; i < TUNNEL_BUCKETS; i++)
 		for (struct tunnel_stream *s = t->streams[i]; s; s = s->next)
-			if (s->unread && (!most || s->unread > most->unread))
+			if (s->unread && s->sent >= STUCK_BYTES && (!most || s->unread > most->unread))
 				most = s;
 	if (!most)
 		return;

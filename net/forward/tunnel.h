@@ -60,7 +60,7 @@ struct tunnel_stream {
 	bool data_over, error_over, finished;
 	bool thirsty;			/* wants on_room */
 	uint64_t over_ns;		/* when data ended */
-	uint64_t unread;		/* sent since the last answered ping */
+	uint64_t sent, unread;		/* ever; since the last answered ping */
 	struct buf text;
 };
 

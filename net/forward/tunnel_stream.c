@@ -184,6 +184,7 @@ void tunnel_stream_send(struct tunnel_stream *s, const void *p, size_t n)
 	}
 	spdy_send(&t->spdy, s->data, p, n, false);
 	t->sent += n;
+	s->sent += n;
 	s->unread += n;
 	if (t->sent - t->read >= TUNNEL_PING_BYTES)
 		tunnel_ping(t);
