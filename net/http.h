@@ -32,6 +32,7 @@ struct http_endpoint {
 };
 
 void http_endpoint_done(struct http_endpoint *e);
+void http_endpoint_copy(const struct http_endpoint *from, struct http_endpoint *ret);
 
 struct http;
 

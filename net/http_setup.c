@@ -26,6 +26,15 @@ void http_endpoint_done(struct http_endpoint *e)
 	*e = (struct http_endpoint){ 0 };
 }
 
+void http_endpoint_copy(const struct http_endpoint *from, struct http_endpoint *ret)
+{
+	*ret = (struct http_endpoint){
+		.unix_path = xstrdup(from->unix_path), .base = xstrdup(from->base), .ca_pem = xstrdup(from->ca_pem),
+		.cert_pem = xstrdup(from->cert_pem), .key_pem = xstrdup(from->key_pem), .server_name = xstrdup(from->server_name),
+		.insecure = from->insecure, .bearer = xstrdup(from->bearer), .proxy = xstrdup(from->proxy),
+	};
+}
+
 const char *http_where(const struct http_endpoint *to)
 {
 	return to->unix_path ? to->unix_path : to->base;

@@ -120,7 +120,9 @@ static void conn_place(struct conn *c)
 	int r = target_choose(w->f->store, &w->want, c->client.family ? &c->client : NULL, w->turn++, &c->tried, &c->target, &err);
 
 	timer_stop(&c->timer);
-	if (r == 0)
+	if (!w->f->kube)
+		conn_fail(c, AWAY);
+	else if (r == 0)
 		session_take(session_for(w->f, &c->target, w->moves_much), c);
 	else if (r == -EAGAIN && conn_may_wait(c))
 		conn_hold(c);
@@ -135,7 +137,7 @@ void forward_carry(struct forward *w, int fd, const struct addr *client)
 
 	conn_move(c, &f->held);
 	look_soon(f);
-	if (f->connected)
+	if (f->connected && f->kube)
 		conn_place(c);
 	else
 		conn_fail(c, AWAY);
@@ -201,7 +203,7 @@ bool forwarder_again(struct conn *c, int code, const char *why)
 	struct session *s = c->session;
 	enum fate fate = fate_of(c, code, why);
 
-	if (fate == FATE_OVER || s->bulk || !s->f->connected || age_ms(c) >= FORWARD_HOLD_MS)
+	if (fate == FATE_OVER || s->bulk || !s->f->connected || !s->f->kube || age_ms(c) >= FORWARD_HOLD_MS)
 		return false;
 	if (fate == FATE_LOST ? ++c->losses > LOSSES_MAX : !tried_add(c))
 		return false;
@@ -323,6 +325,11 @@ static void conn_away(struct conn *c)
 void forwarder_renew(struct forwarder *f)
 {
 	held_each(f, conn_again);
+}
+
+void forwarder_set_client(struct forwarder *f, struct kube *k)
+{
+	f->kube = k;
 }
 
 void forwarder_set_connected(struct forwarder *f, bool connected)

@@ -4,7 +4,7 @@
  * A `struct forward` is one destination: a service's port, or a pod's. Each connection to it is given an endpoint, and another one
  * when that turns out to be gone; while none is ready it is held, FORWARD_HOLD_MS at most, then reset. Short and idle
  * connections to a pod share one warm session; one that moves much gets no new neighbours, and a thread. All functions are the
- * loop's thread's. The client, the store and the loop are borrowed and outlive the forwarder. */
+ * loop's thread's. The client, the store and the loop are borrowed, and outlive the forwarder (or, the client, its being set). */
 #pragma once
 
 #include <stdbool.h>
@@ -32,6 +32,8 @@ struct forwarder *forwarder_new(struct loop *l, struct kube *k, const struct sto
 struct forwarder *forwarder_free(struct forwarder *f);		/* resets what runs; its forwards are gone too. Returns NULL */
 /* The store has changed: connections that are held look again, sessions to endpoints that are gone take no new streams. */
 void forwarder_renew(struct forwarder *f);
+/* Another client for the sessions from now on; NULL: none, connections are reset. */
+void forwarder_set_client(struct forwarder *f, struct kube *k);
 /* Can the API server be reached, says the watch? While it cannot, connections are reset at once. At first it can. */
 void forwarder_set_connected(struct forwarder *f, bool connected);
 void forwarder_count(const struct forwarder *f, struct forwarder_count *ret);

@@ -357,7 +357,7 @@ static void on_stream_open(struct http_stream *s, void *owner)
 	t->protocol = upgrade_protocol(&t->upgrade, s);
 	if (t->protocol == UPGRADE_NONE) {
 		http_stream_close(steal(&t->stream));
-		err_set(&why, -EPROTO, "%s did not upgrade the connection to %s", t->to->base,
+		err_set(&why, -EPROTO, "%s did not upgrade the connection to %s", t->to.base,
 			t->upgrade.way == UPGRADE_POST ? "SPDY/3.1" : "a WebSocket for port-forward");
 		way_failed(t, &why);
 		return;
@@ -365,7 +365,7 @@ static void on_stream_open(struct http_stream *s, void *owner)
 	t->state = TUNNEL_OPEN;
 	t->heard_ns = loop_now(t->loop);
 	t->head_left[V4_DATA] = t->head_left[V4_ERROR] = sizeof(uint16_t);
-	ws_init(&t->ws, &ws_ops, t, http_stream_out(s), !str_starts(t->to->base, "https:"));
+	ws_init(&t->ws, &ws_ops, t, http_stream_out(s), !str_starts(t->to.base, "https:"));
 	spdy_init(&t->spdy, &spdy_ops, t, t->protocol == UPGRADE_SPDY ? http_stream_out(s) : &t->plain);
 	tunnel_ping(t);
 	timer_start(t->loop, &t->tick, TICK_MS, on_tick);
@@ -387,7 +387,7 @@ static void tunnel_connect(struct tunnel *t)
 {
 	struct err why;
 
-	t->stream = upgrade_start(&t->upgrade, t->http, t->to, t->path, t->port, OPEN_MS, &stream_ops, t, &why);
+	t->stream = upgrade_start(&t->upgrade, t->http, &t->to, t->path, t->port, OPEN_MS, &stream_ops, t, &why);
 	if (t->stream)
 		return;
 	t->lost = true;
@@ -400,8 +400,9 @@ static void tunnel_connect(struct tunnel *t)
 void tunnel_open(struct tunnel *t, struct loop *l, const struct http_endpoint *to, const char *ns, const char *pod, uint16_t port,
 		 struct tunnel_memory *memory, const struct tunnel_ops *ops)
 {
-	*t = (struct tunnel){ .ops = ops, .loop = l, .http = http_new(l), .to = to, .memory = memory, .port = port,
+	*t = (struct tunnel){ .ops = ops, .loop = l, .http = http_new(l), .memory = memory, .port = port,
 			      .upgrade.way = memory->way, .plain = BUF_INIT(PLAIN_MAX) };
+	http_endpoint_copy(to, &t->to);
 	t->path = xasprintf("/api/v1/namespaces/%s/pods/%s/portforward", ns, pod);
 	tunnel_connect(t);
 }
@@ -415,6 +416,7 @@ void tunnel_done(struct tunnel *t)
 	http_free(t->http);
 	spdy_done(&t->spdy);
 	buf_done(&t->plain);
+	http_endpoint_done(&t->to);
 	free(t->path);
 	*t = (struct tunnel){ 0 };
 }

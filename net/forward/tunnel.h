@@ -70,7 +70,7 @@ struct tunnel {
 	const struct tunnel_ops *ops;
 	struct loop *loop;
 	struct http *http;		/* owned */
-	const struct http_endpoint *to;	/* borrowed */
+	struct http_endpoint to;	/* owned: the client may get another credential */
 	struct tunnel_memory *memory;	/* borrowed; NULL once it has left its first thread */
 	char *path;			/* owned; without the query */
 	uint16_t port;			/* for v4 */
@@ -99,7 +99,7 @@ struct tunnel {
 	uint64_t sent, ping_mark, read;	/* payload bytes: given out, at the open ping, known to be read */
 };
 
-/* Starts to connect. port: of the first stream (v4 needs it). to and memory are borrowed. */
+/* Starts to connect. port: of the first stream (v4 needs it). to is copied, memory borrowed. */
 void tunnel_open(struct tunnel *t, struct loop *l, const struct http_endpoint *to, const char *ns, const char *pod, uint16_t port,
 		 struct tunnel_memory *memory, const struct tunnel_ops *ops);
 void tunnel_done(struct tunnel *t);		/* streams are dropped without a word; a zeroed one is fine */

@@ -88,7 +88,8 @@ void nft_load_daddr(struct nft *n, int family, unsigned reg);		/* 1 or 4 registe
 void nft_load_l4proto(struct nft *n, unsigned reg);
 void nft_load_dport(struct nft *n, unsigned reg);
 void nft_load_addr(struct nft *n, const struct addr *a, unsigned reg);
-void nft_match_not_in(struct nft *n, const char *set, unsigned reg);	/* the key begins there */
+void nft_match_in(struct nft *n, const char *set, unsigned reg);	/* the key begins there; below, too */
+void nft_match_not_in(struct nft *n, const char *set, unsigned reg);
 void nft_load_from(struct nft *n, const char *map, unsigned reg, unsigned to);	/* a match as well */
 
 void nft_set_daddr(struct nft *n, const struct addr *a);		/* stateless; checksums are kept right */
@@ -97,6 +98,7 @@ void nft_set_dport(struct nft *n, uint8_t protocol, uint16_t port);	/* of TCP or
 void nft_set_sport(struct nft *n, uint8_t protocol, uint16_t port);
 void nft_notrack(struct nft *n);
 void nft_dnat(struct nft *n, int family, unsigned reg);
+void nft_redirect(struct nft *n, uint16_t port, unsigned reg);		/* to that port of loopback; where NAT is */
 void nft_accept(struct nft *n);
 enum nft_reject { NFT_TCP_RESET, NFT_HOST_UNREACHABLE, NFT_PORT_UNREACHABLE };
 void nft_reject(struct nft *n, enum nft_reject with);

@@ -238,6 +238,11 @@ void nft_match_not_in(struct nft *n, const char *set, unsigned reg)
 	lookup(n, set, reg, -1, NFT_LOOKUP_F_INV);
 }
 
+void nft_match_in(struct nft *n, const char *set, unsigned reg)
+{
+	lookup(n, set, reg, -1, 0);
+}
+
 void nft_load_from(struct nft *n, const char *map, unsigned reg, unsigned to)
 {
 	lookup(n, map, reg, (int)to, 0);
@@ -318,6 +323,18 @@ void nft_dnat(struct nft *n, int family, unsigned reg)
 	nft_attr_u32(n, NFTA_NAT_TYPE, NFT_NAT_DNAT);
 	nft_attr_u32(n, NFTA_NAT_FAMILY, family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
 	nft_attr_u32(n, NFTA_NAT_REG_ADDR_MIN, reg_number(reg));
+	expr_end(n);
+}
+
+void nft_redirect(struct nft *n, uint16_t port, unsigned reg)
+{
+	port = htons(port);
+	expr_begin(n, "immediate");
+	nft_attr_u32(n, NFTA_IMMEDIATE_DREG, reg_number(reg));
+	nft_attr_value(n, NFTA_IMMEDIATE_DATA, &port, sizeof(port));
+	expr_end(n);
+	expr_begin(n, "redir");
+	nft_attr_u32(n, NFTA_REDIR_REG_PROTO_MIN, reg_number(reg));
 	expr_end(n);
 }
 
