@@ -37,6 +37,7 @@ struct agent {
 	struct calls *ctl;
 	struct upstreams *upstreams;
 	struct zone *zone;
+	struct carry *carry;
 	struct rules *rules;
 	struct dns *dns;
 	struct cluster *cluster;

@@ -126,6 +126,8 @@ int cluster_start(struct agent *a, struct err *err)
 		c->dns[i] = upstream_new(a->loop, &a->config.dns[i], ASK_MS, err);
 		if (!c->dns[i])
 			return -EIO;
+		if (a->config.mode == CONFIG_FORWARD)
+			upstream_set_carried(c->dns[i]);
 	}
 	return r;
 }

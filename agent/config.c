@@ -131,6 +131,18 @@ static int numbers_read(const json *j, struct config *c, struct err *err)
 	return 0;
 }
 
+static int mode_read(const json *j, struct config *c, struct err *err)
+{
+	const char *text = text_read(j, "mode", "route", err);
+
+	if (!text)
+		return -EINVAL;
+	if (!streq(text, "route") && !streq(text, "forward"))
+		return err_set(err, -EINVAL, "\"mode\": \"%s\" is neither route nor forward", text);
+	c->mode = streq(text, "forward") ? CONFIG_FORWARD : CONFIG_ROUTE;
+	return 0;
+}
+
 static int metrics_read(const json *j, struct config *c, struct err *err)
 {
 	const char *text;
@@ -171,6 +183,8 @@ int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 		r = metrics_read(j, &c, err);
 	if (!r)
 		r = numbers_read(j, &c, err);
+	if (!r)
+		r = mode_read(j, &c, err);
 	if (r) {
 		config_done(&c);
 		return r;

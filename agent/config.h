@@ -6,7 +6,7 @@
  *  "cluster_domain":"cluster.local", "namespace":"default", "state_dir":"/var/lib/firestream/agent",
  *  "socket":"/run/firestream/agent.sock", "log":"/var/log/firestream-agent.log", "resolv_conf":"/etc/resolv.conf",
  *  "listen":"127.0.53.53", "stale":30} - stale: seconds that names are said for after the cluster has gone (0 … 86400);
- *  "metrics":"127.0.0.1:9153" only where they are wanted. */
+ *  "metrics":"127.0.0.1:9153" only where they are wanted; "mode":"forward" where no route leads to the cluster. */
 #pragma once
 
 #include "base/err.h"
@@ -16,6 +16,9 @@
 
 #define CONFIG_PATH "/etc/firestream/agent.json"
 #define CONFIG_LIST_MAX 4
+
+/* How the cluster's addresses are reached: by routes through its nodes, or carried through the API server. */
+enum config_mode { CONFIG_ROUTE, CONFIG_FORWARD };
 
 struct prefixes {
 	struct prefix v[CONFIG_LIST_MAX];
@@ -31,6 +34,7 @@ struct config {
 	struct hostport listen;
 	struct hostport metrics;		/* port 0: none */
 	uint64_t stale_ms;
+	enum config_mode mode;
 	char digest[HASH_HEX_LEN + 1];		/* of the file's text */
 };
 

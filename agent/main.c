@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 
 #include "agent/agent.h"
+#include "agent/carry.h"
 #include "agent/check.h"
 #include "agent/cluster.h"
 #include "agent/ctl.h"
@@ -40,6 +41,7 @@ static const struct module modules[] = {
 	{ "cluster", cluster_start, cluster_stop, cluster_status },
 	{ "redirect", redirect_start, redirect_stop, redirect_status },
 	{ "names", zone_start, zone_stop, zone_status },
+	{ "forward", carry_start, carry_stop, carry_status },
 	{ "rules", rules_start, rules_stop, rules_status },
 	{ "dns", dns_start, dns_stop, dns_status },
 	{ "resolv.conf", resolvconf_start, resolvconf_stop, resolvconf_status },

@@ -100,8 +100,12 @@ static int routes_run(struct reconcile *r, struct err *err)
 	struct desired desired;
 	int code;
 
-	hops_follow(a->hops);
-	desired_make(&a->config, &a->nodes, hops_table(a->hops), r->actual, r->actual_count, &desired);
+	if (a->config.mode == CONFIG_FORWARD) {
+		desired = (struct desired){ 0 };
+	} else {
+		hops_follow(a->hops);
+		desired_make(&a->config, &a->nodes, hops_table(a->hops), r->actual, r->actual_count, &desired);
+	}
 	contests_see(&r->contests, desired.routes, desired.route_count, r->actual, r->actual_count, loop_now(a->loop));
 	routes_plan(&desired, r->actual, r->actual_count, &r->contests, &plan);
 	problems_take(r, &desired, &plan);
@@ -134,7 +138,8 @@ static void on_timer(struct timer *t)
 		trouble_note(&r->agent->trouble, "routes", "%s", err_text(&err));
 	else
 		backoff_reset(&r->backoff);
-	cluster_set_routed(r->agent->cluster, dns_is_routed(r));
+	if (r->agent->config.mode == CONFIG_ROUTE)
+		cluster_set_routed(r->agent->cluster, dns_is_routed(r));
 	r->took_ms = (loop_deadline(0) - loop_now(r->agent->loop)) / 1000000;
 	if (!r->soon)
 		timer_start(r->agent->loop, &r->timer, code ? backoff_next(&r->backoff) : PERIOD_MS, on_timer);

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 
+#include "agent/carry.h"
 #include "agent/usable.h"
 #include "agent/zone.h"
 #include "base/map.h"
@@ -102,24 +103,91 @@ static void refuse_ping_rule(struct nft *n, const struct prefix *p)
 	nft_rule_end(n);
 }
 
+/* ---- forward mode ------------------------------------------------------------------------------------------------ */
+
+/* served: only to ports that are; the others are refused behind. */
+static void catch_rule(struct nft *n, const struct prefix *p, uint16_t port, bool served)
+{
+	unsigned words = p->addr.family == AF_INET6 ? 4 : 1;
+
+	if (!port)
+		return;
+	nft_rule_begin(n, TABLE, PING);
+	nft_match_daddr_in(n, p);
+	nft_match_l4proto(n, IPPROTO_TCP);
+	if (served) {
+		nft_load_daddr(n, p->addr.family, 0);
+		nft_load_l4proto(n, words);
+		nft_load_dport(n, words + 1);
+		nft_match_in(n, sets_of(&p->addr)->usable, 0);
+	}
+	nft_redirect(n, port, 0);
+	nft_rule_end(n);
+}
+
+/* Whatever is still on its way there: a port-forward carries TCP and nothing else. */
+static void refuse_rest_rule(struct nft *n, const struct prefix *p, uint8_t protocol, enum nft_reject with)
+{
+	nft_rule_begin(n, TABLE, REFUSE);
+	nft_match_daddr_in(n, p);
+	nft_match_new(n);
+	if (protocol)
+		nft_match_l4proto(n, protocol);
+	nft_reject(n, with);
+	nft_rule_end(n);
+}
+
+static void let_pass_rule(struct nft *n, const char *chain, const struct addr *api)
+{
+	nft_rule_begin(n, TABLE, chain);
+	if (api)
+		nft_match_daddr(n, api);
+	else
+		nft_match_mark(n, SOCK_MARK);
+	nft_accept(n);
+	nft_rule_end(n);
+}
+
+static void forward_rules(struct nft *n, const struct agent *a)
+{
+	const struct config *c = &a->config;
+
+	for (size_t i = 0; i < c->services.n; i++) {
+		catch_rule(n, &c->services.v[i], carry_port(a->carry, c->services.v[i].addr.family), true);
+		refuse_rest_rule(n, &c->services.v[i], IPPROTO_UDP, NFT_PORT_UNREACHABLE);
+	}
+	for (size_t i = 0; i < c->pods.n; i++) {
+		catch_rule(n, &c->pods.v[i], carry_port(a->carry, c->pods.v[i].addr.family), false);
+		refuse_rest_rule(n, &c->pods.v[i], IPPROTO_UDP, NFT_PORT_UNREACHABLE);
+		refuse_rest_rule(n, &c->pods.v[i], 0, NFT_HOST_UNREACHABLE);
+	}
+}
+
 static void sets_add(struct nft *n, const struct sets *s)
 {
 	nft_set_add(n, TABLE, s->usable, s->port, false, false);
 	nft_set_add(n, TABLE, s->ways, s->addr, true, false);
 }
 
-static void table_write(struct nft *n, const struct prefixes *services)
+static void table_write(struct nft *n, const struct agent *a)
 {
+	const struct prefixes *services = &a->config.services;
+	bool forward = a->config.mode == CONFIG_FORWARD;
+	struct addr api;
+
 	nft_table_renew(n, TABLE);
 	sets_add(n, &sets4);
 	sets_add(n, &sets6);
 	nft_condition_add(n, TABLE, LIVE, 0);
 	nft_hook_add(n, TABLE, PING, NFT_NAT, NAT_PRIORITY);
 	nft_hook_add(n, TABLE, REFUSE, NFT_FILTER, 0);
-	nft_rule_begin(n, TABLE, REFUSE);	/* whether the cluster's DNS is there, its answers tell */
-	nft_match_mark(n, SOCK_MARK);
-	nft_accept(n);
-	nft_rule_end(n);
+	let_pass_rule(n, REFUSE, NULL);		/* whether the cluster's DNS is there, its answers tell */
+	if (forward && carry_api(a->carry, &api)) {
+		let_pass_rule(n, PING, &api);
+		let_pass_rule(n, REFUSE, &api);
+	}
+	if (forward)
+		forward_rules(n, a);
 	for (size_t i = 0; i < services->n; i++) {
 		ping_rule(n, &services->v[i]);
 		refuse_port_rule(n, &services->v[i], IPPROTO_TCP, NFT_TCP_RESET);
@@ -129,6 +197,16 @@ static void table_write(struct nft *n, const struct prefixes *services)
 }
 
 /* ---- pings that run ---------------------------------------------------------------------------------------------- */
+
+/* Where pings of this address go. */
+static struct addr ping_way(const struct rules *r, const struct nft_element *e)
+{
+	static const struct addr loopback4 = { AF_INET, { 127, [3] = 1 } }, loopback6 = { AF_INET6, { [15] = 1 } };
+
+	if (r->agent->config.mode == CONFIG_ROUTE)
+		return e->value;
+	return e->addr.family == AF_INET6 ? loopback6 : loopback4;
+}
 
 /* Does a ping that runs go elsewhere than a new one would? */
 static bool ping_is_stale(void *arg, const struct addr *dst, const struct addr *to)
@@ -142,9 +220,12 @@ static bool ping_is_stale(void *arg, const struct addr *dst, const struct addr *
 		return false;
 	if (v && snprintf(key, sizeof(key), "%s/%s", v->ns, v->name) < DIRTY_KEY)
 		u = map_get(&r->in_place, key);
-	for (size_t i = 0; u && i < u->pings; i++)
+	for (size_t i = 0; u && i < u->pings; i++) {
+		struct addr way = ping_way(r, &u->ping[i]);
+
 		if (addr_cmp(&u->ping[i].addr, dst) == 0)
-			return addr_cmp(&u->ping[i].value, to) != 0;
+			return addr_cmp(&way, to) != 0;
+	}
 	return addr_cmp(dst, to) != 0;
 }
 
@@ -181,11 +262,12 @@ static void port_put(struct rules *r, const struct nft_element *e, bool add)
 static void ping_put(struct rules *r, const struct nft_element *e, bool add)
 {
 	const struct sets *s = sets_of(&e->addr);
+	struct nft_element way = { .addr = e->addr, .value = ping_way(r, e) };
 
 	if (add)
-		nft_elements_add(r->nft, TABLE, s->ways, s->addr, e, 1, 0);
+		nft_elements_add(r->nft, TABLE, s->ways, s->addr, &way, 1, 0);
 	else
-		nft_elements_delete(r->nft, TABLE, s->ways, s->addr, e, 1);
+		nft_elements_delete(r->nft, TABLE, s->ways, s->addr, &way, 1);
 	if (!r->moved_soon.loop)
 		timer_start(r->agent->loop, &r->moved_soon, MOVED_MS, on_moved);
 	r->pings += add ? 1 : (size_t)-1;
@@ -281,6 +363,7 @@ static void on_change(void *arg, const char *ns, const char *service)
 	if (!r->built || snprintf(key, sizeof(key), "%s/%s", ns, service) >= DIRTY_KEY)
 		return;
 	map_set(&r->dirty, key, r);
+	carry_changed(r->agent->carry);
 	if (!r->flush.loop)
 		timer_start(r->agent->loop, &r->flush, 0, on_flush);
 }
@@ -299,7 +382,7 @@ static void all_forget(struct rules *r)
 static void build(struct rules *r)
 {
 	nft_begin(r->nft);
-	table_write(r->nft, &r->agent->config.services);
+	table_write(r->nft, r->agent);
 	all_forget(r);
 	r->built = commit(r);
 	if (!r->built)
@@ -325,6 +408,14 @@ void rules_flush(struct rules *r)
 		r->built = false;
 		timer_start(r->agent->loop, &r->renew, r->failures++ ? REBUILD_MS : 0, on_renew);
 	}
+}
+
+void rules_rebuild(struct rules *r)
+{
+	if (!r || !r->nft)
+		return;
+	r->built = false;
+	timer_start(r->agent->loop, &r->renew, 0, on_renew);
 }
 
 static void on_flush(struct timer *t)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "agent/carry.h"
 #include "agent/cluster.h"
 #include "agent/reconcile.h"
 #include "agent/worker.h"
@@ -89,6 +90,7 @@ static void zone_report(struct watch *w)
 		refused |= w->row[i].refused && is_object_row(i);
 	}
 	zone_set_live(w->agent->zone, live, refused);
+	carry_set_connected(w->agent->carry, live);
 }
 
 static void on_state(void *owner, bool connected, const struct err *why)
@@ -312,6 +314,7 @@ static void client_close(struct watch *w)
 		w->row[i].follow = kube_watch_free(w->row[i].follow);
 		w->row[i].connected = w->row[i].refused = false;
 	}
+	carry_set_client(w->agent->carry, NULL);
 	w->kube = kube_free(w->kube);
 }
 
@@ -331,6 +334,7 @@ static void client_make(struct watch *w, struct http_endpoint *endpoint)
 	client_close(w);
 	zone_report(w);
 	w->kube = kube_new(w->agent->loop, endpoint);
+	carry_set_client(w->agent->carry, w->kube);
 	for (size_t i = 0; i < ROWS; i++) {
 		w->row[i].watch = w;
 		w->row[i].follow = kube_watch_new(w->kube, rows[i].path, rows[i].selector, ops_of(i), &w->row[i]);

@@ -50,6 +50,7 @@ struct upstream {
 	uint32_t random[RANDOMS];
 	unsigned random_left;
 	uint64_t plain_until_ns;
+	bool carried;
 	struct upstream_stats stats;
 };
 
@@ -203,6 +204,8 @@ static const uint8_t *flight_message(const struct upstream_flight *f, uint8_t bu
 	return *copy;
 }
 
+static int flight_over_tcp(struct upstream_flight *f);
+
 /* Without room, what is not sent is as good as lost; the first time it has its second try at the next tick. */
 static void flight_send(struct upstream_flight *f)
 {
@@ -210,8 +213,15 @@ static void flight_send(struct upstream_flight *f)
 	autofree uint8_t *copy = NULL;
 	size_t len;
 	const uint8_t *msg = flight_message(f, built, &copy, &len);
-	int r = upstream_udp_send(f->slot, msg, len);
+	int r;
 
+	if (f->u->carried) {
+		r = flight_over_tcp(f);
+		if (r)
+			flight_end_soon(f, r);
+		return;
+	}
+	r = upstream_udp_send(f->slot, msg, len);
 	if (r == -EAGAIN && f->stage == FIRST_TRY) {
 		TAILQ_REMOVE(&f->u->stage[FIRST_TRY], f, of_stage);
 		f->due_ns = 0;
@@ -324,7 +334,8 @@ static void on_tcp(void *owner, int code, const uint8_t *reply, size_t len)
 		flight_answered(f, reply, len);
 }
 
-static void flight_over_tcp(struct upstream_flight *f)
+/* -EIO, or 0: on_tcp will be called. */
+static int flight_over_tcp(struct upstream_flight *f)
 {
 	struct upstream *u = f->u;
 	uint8_t built[DNS_QUERY_MAX];
@@ -335,11 +346,10 @@ static void flight_over_tcp(struct upstream_flight *f)
 
 	flight_stage(f, OVER_TCP);
 	if (!u->tcp)
-		u->tcp = upstream_tcp_new(u->loop, upstream_server(u), u->timeout_ms, NULL);
+		u->tcp = upstream_tcp_new(u->loop, upstream_server(u), u->timeout_ms, !u->carried, NULL);
 	if (u->tcp)
 		r = upstream_tcp_send(u->tcp, msg, len, on_tcp, f, &f->tcp);
-	if (r)
-		flight_end(f, r, 0, NULL, 0);
+	return r;
 }
 
 static void on_message(struct upstream_slot *s, const uint8_t *p, size_t n, bool cut)
@@ -349,10 +359,14 @@ static void on_message(struct upstream_slot *s, const uint8_t *p, size_t n, bool
 
 	if (!f || f->slot != s || f->stage > SECOND_TRY || !dns_reply_is_to(f->q->query, p, n))
 		return;
-	if (p[2] & DNS_QR >> 8 && (cut || is_truncated(p)))
-		flight_over_tcp(f);
-	else
+	if (p[2] & DNS_QR >> 8 && (cut || is_truncated(p))) {
+		int r = flight_over_tcp(f);
+
+		if (r)
+			flight_end(f, r, 0, NULL, 0);
+	} else {
 		flight_answered(f, p, n);
+	}
 }
 
 /* ---- public ------------------------------------------------------------------------------------------------------ */
@@ -374,6 +388,11 @@ struct upstream *upstream_new(struct loop *l, const struct hostport *server, uns
 	for (int i = 0; i < STAGES; i++)
 		TAILQ_INIT(&u->stage[i]);
 	return u;
+}
+
+void upstream_set_carried(struct upstream *u)
+{
+	u->carried = true;
 }
 
 struct upstream *upstream_free(struct upstream *u)

@@ -32,6 +32,7 @@ struct upstream_tcp {
 	ares_channel channel;
 	struct watch sock[SOCKETS_MAX];
 	struct timer tick;
+	bool marked;
 	unsigned inside, asks;		/* depth of calls into c-ares; what it holds */
 };
 
@@ -94,7 +95,10 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
 
 static int on_socket_new(ares_socket_t fd, int type, void *arg)
 {
-	upstream_socket_prepare(fd);
+	struct upstream_tcp *t = arg;
+
+	if (t->marked)
+		upstream_socket_prepare(fd);
 	return 0;
 }
 
@@ -121,7 +125,7 @@ static int channel_open(struct upstream_tcp *t, const struct hostport *server, u
 	r = library_ready ? ares_init_options(&t->channel, &o, mask) : ARES_ENOTINITIALIZED;
 	if (r != ARES_SUCCESS)
 		return r;
-	ares_set_socket_configure_callback(t->channel, on_socket_new, NULL);
+	ares_set_socket_configure_callback(t->channel, on_socket_new, t);
 	return ares_set_servers_ports_csv(t->channel, hostport_format(server, text));
 }
 
@@ -200,13 +204,14 @@ struct upstream_tcp *upstream_tcp_free(struct upstream_tcp *t)
 	return NULL;
 }
 
-struct upstream_tcp *upstream_tcp_new(struct loop *l, const struct hostport *server, unsigned timeout_ms, struct err *err)
+struct upstream_tcp *upstream_tcp_new(struct loop *l, const struct hostport *server, unsigned timeout_ms, bool marked, struct err *err)
 {
 	struct upstream_tcp *t = xcalloc(1, sizeof(*t));
 	char text[HOSTPORT_STRLEN];
 	int r;
 
 	t->loop = l;
+	t->marked = marked;
 	for (int i = 0; i < SOCKETS_MAX; i++)
 		t->sock[i].t = t;
 	r = channel_open(t, server, timeout_ms);

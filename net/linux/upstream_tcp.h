@@ -16,8 +16,8 @@ struct upstream_tcp_ask;
 /* code 0: reply of len bytes, at least a header, valid during the call; else -ETIMEDOUT, -ECONNREFUSED, -EBADMSG, -EIO */
 typedef void (*upstream_tcp_fn)(void *owner, int code, const uint8_t *reply, size_t len);
 
-/* NULL on failure. */
-struct upstream_tcp *upstream_tcp_new(struct loop *l, const struct hostport *server, unsigned timeout_ms, struct err *err);
+/* marked: its packets are the agent's own, which no rule of ours turns elsewhere. NULL on failure. */
+struct upstream_tcp *upstream_tcp_new(struct loop *l, const struct hostport *server, unsigned timeout_ms, bool marked, struct err *err);
 /* All asks are cancelled before; not from inside of a completion. Returns NULL. */
 struct upstream_tcp *upstream_tcp_free(struct upstream_tcp *t);
 /* fn is never called from inside of this. */
