@@ -229,7 +229,7 @@ static void head_check(struct http_stream *s)
 
 		strv_done(&s->headers);
 		n = http_head_parse(s->head.data, s->head.len, &s->status, &s->headers);
-		if (n < 0 || (n == 0 && s->head.overflow)) {
+		if (n < 0 || (n == 0 && s->head.len > HTTP_HEAD_MAX)) {
 			stream_fail_text(s, -EBADMSG, "does not speak HTTP");
 			return;
 		}
@@ -412,7 +412,8 @@ struct http_stream *http_stream_open(struct http *h, const struct http_endpoint 
 	assert(!h->in_curl);
 	*s = (struct http_stream){
 		.http = h, .ops = ops, .owner = owner, .fd = -1, .handle.done = stream_connected,
-		.sending = BUF_INIT(2 * SEND_MAX), .waiting = BUF_INIT(2 * SEND_MAX), .head = BUF_INIT(HTTP_HEAD_MAX),
+		.sending = BUF_INIT(2 * SEND_MAX), .waiting = BUF_INIT(2 * SEND_MAX),
+		.head = BUF_INIT(HTTP_HEAD_MAX + RECV_BYTES),	/* what follows it may come with it */
 	};
 	if (http_handle_init(&s->handle, to, path, timeout_ms, err) < 0) {
 		free(s);

@@ -10,6 +10,8 @@
 #include "tests/fake/httpd.h"
 #include "tests/tap.h"
 
+#define BURST 120000u
+
 static struct loop *l;
 static struct http *h;
 static struct httpd *d;
@@ -53,6 +55,16 @@ static void serve_flood(struct httpd_req *q)
 		httpd_write(q, p, sizeof(p));
 }
 
+/* Much right behind the head, in one piece. */
+static void serve_burst(struct httpd_req *q)
+{
+	autofree char *all = xcalloc(1, sizeof(SWITCH) + BURST);
+
+	memset(all, 'x', sizeof(SWITCH) - 1 + BURST);
+	memcpy(all, SWITCH, sizeof(SWITCH) - 1);
+	httpd_write(q, all, sizeof(SWITCH) - 1 + BURST);
+}
+
 static void serve(struct httpd_req *q, void *arg)
 {
 	char up[16];
@@ -63,6 +75,8 @@ static void serve(struct httpd_req *q, void *arg)
 		serve_sink(q);
 	else if (streq(q->path, "/flood"))
 		serve_flood(q);
+	else if (streq(q->path, "/burst"))
+		serve_burst(q);
 	else if (streq(q->path, "/early"))
 		httpd_puts(q, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: raw\r\n\r\nearly bird");
 	else if (streq(q->path, "/bytes"))
@@ -220,6 +234,15 @@ static void test_answers(void)
 	}
 }
 
+static void test_burst(const struct http_endpoint *to)
+{
+	struct peer p = peer_start();
+
+	ok(peer_run(&p, to, "/burst", 200) == 0 && p.code == 0 && p.got.len == BURST, "much that comes with the head is not taken for a head (%zu, %s)",
+	   p.got.len, p.err.msg);
+	buf_done(&p.got);
+}
+
 static void test_connect(void)
 {
 	struct http_endpoint none = { .unix_path = (char *)"/nonexistent", .base = (char *)"http://x" };
@@ -337,6 +360,8 @@ int main(void)
 	test_echo(&sock, "unix socket");
 	test_echo(&tcp, "TCP");
 	test_answers();
+	test_burst(&sock);
+	test_burst(&tcp);
 	test_connect();
 	test_bulk();
 	test_close();
