@@ -145,7 +145,7 @@ void forward_carry(struct forward *w, int fd, const struct addr *client)
 
 /* ---- again ------------------------------------------------------------------------------------------------------- */
 
-enum fate { FATE_OVER, FATE_REFUSED, FATE_GONE, FATE_LOST };
+enum fate { FATE_OVER, FATE_REFUSED, FATE_GONE, FATE_LOST, FATE_MOVED };
 
 /* The pod, or its node, is not there any more; a port that nobody listens at is another thing. */
 static bool text_says_gone(const char *text)
@@ -170,8 +170,8 @@ static enum fate fate_of(const struct conn *c, int code, const char *why)
 	case -EINVAL:			/* it has no node */
 	case -EAGAIN:			/* its node cannot be reached */
 		return FATE_GONE;
-	case -EBUSY:
-		return FATE_LOST;
+	case -EBUSY:			/* its session takes others no more */
+		return FATE_MOVED;
 	case -ECONNRESET:		/* not to be repeated when the pod may have read what was sent */
 		return !c->started || !c->sent || !c->session->tunnel.proved ? FATE_LOST : FATE_OVER;
 	default:
@@ -205,7 +205,7 @@ bool forwarder_again(struct conn *c, int code, const char *why)
 
 	if (fate == FATE_OVER || s->bulk || !s->f->connected || !s->f->kube || age_ms(c) >= FORWARD_HOLD_MS)
 		return false;
-	if (fate == FATE_LOST ? ++c->losses > LOSSES_MAX : !tried_add(c))
+	if (fate == FATE_LOST ? ++c->losses > LOSSES_MAX : fate != FATE_MOVED && !tried_add(c))
 		return false;
 	free(c->why);
 	c->why = xstrdup(why);

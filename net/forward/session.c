@@ -28,10 +28,13 @@ static void conn_lost(struct conn *c, int code, const char *why)
 	conn_reset(c);
 }
 
+/* Of those that waited for a v4 tunnel only one has a place in it. */
 static void conn_begin(struct conn *c)
 {
-	if (!c->started && !conn_start(c))
-		conn_lost(c, -EBUSY, "the session has no place");
+	if (c->started || conn_start(c))
+		return;
+	session_retire(c->session);
+	conn_lost(c, -EBUSY, "the session has no place");
 }
 
 static void conn_unbegun(struct conn *c)
@@ -75,7 +78,9 @@ static bool session_has_place(const struct session *s)
 {
 	if (s->retired || s->conn_count >= SESSION_STREAMS_MAX)
 		return false;
-	return s->tunnel.state == TUNNEL_CONNECTING || tunnel_has_place(&s->tunnel);
+	if (s->tunnel.state == TUNNEL_CONNECTING)
+		return !s->conn_count || s->f->memory.protocol != UPGRADE_V4;
+	return tunnel_has_place(&s->tunnel);
 }
 
 static struct session *session_new(struct forwarder *f, const struct target *t)

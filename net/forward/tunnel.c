@@ -363,6 +363,8 @@ static void on_stream_open(struct http_stream *s, void *owner)
 		return;
 	}
 	t->state = TUNNEL_OPEN;
+	if (t->memory)
+		t->memory->protocol = t->protocol;
 	t->heard_ns = loop_now(t->loop);
 	t->head_left[V4_DATA] = t->head_left[V4_ERROR] = sizeof(uint16_t);
 	ws_init(&t->ws, &ws_ops, t, http_stream_out(s), !str_starts(t->to.base, "https:"));

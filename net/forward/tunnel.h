@@ -32,6 +32,7 @@
 
 struct tunnel_memory {
 	enum upgrade_way way;		/* to try first */
+	enum upgrade_protocol protocol;	/* of the last one that opened */
 };
 
 struct tunnel;
@@ -110,7 +111,7 @@ bool tunnel_has_place(const struct tunnel *t);
 /* Stop reading: for a tunnel with one stream. */
 void tunnel_pause(struct tunnel *t, bool pause);
 
-/* Of an open tunnel. false: no place, on_end is not called. Nothing goes out before tunnel_flush. */
+/* Of an open tunnel. false: no place (v4: for any port but the first one's), on_end is not called. Nothing goes out before tunnel_flush. */
 bool tunnel_stream_open(struct tunnel *t, struct tunnel_stream *s, uint16_t port, const struct tunnel_stream_ops *ops) must_check;
 /* How much may be sent now; 0: on_room will be called. */
 size_t tunnel_room(struct tunnel_stream *s);

@@ -265,7 +265,7 @@ bool tunnel_stream_open(struct tunnel *t, struct tunnel_stream *s, uint16_t port
 	*s = (struct tunnel_stream){ .ops = ops, .text = BUF_INIT(TUNNEL_TEXT_MAX) };
 	if (!tunnel_has_place(t))
 		return false;
-	if (t->protocol != UPGRADE_V4 && !pair_open(t, s, port))
+	if (t->protocol == UPGRADE_V4 ? port != t->port : !pair_open(t, s, port))
 		return false;
 	t->next_request++;
 	stream_link(t, s);

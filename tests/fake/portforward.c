@@ -116,14 +116,14 @@ static void conn_turn(struct pf_conn *c)
 		return;
 	p.events |= (conn_reads(c) ? POLLIN : 0) | (sayable(c) ? POLLOUT : 0);
 	(void)poll(&p, 1, TICK_MS);
-	if (p.revents & POLLIN)
+	if (!c->gone && pod_is_gone(c->f, c->pod))
+		pf_pod_gone(c);
+	if (atomic_load(&c->f->cuts) != c->cuts)
+		c->over = true;
+	else if (p.revents & POLLIN)
 		conn_read(c);
 	else if (p.revents & (POLLHUP | POLLERR | POLLRDHUP))
 		c->over = true;
-	if (atomic_load(&c->f->cuts) != c->cuts)
-		c->over = true;
-	if (!c->gone && pod_is_gone(c->f, c->pod))
-		pf_pod_gone(c);
 }
 
 static void conn_run(struct pf_conn *c)
