@@ -192,8 +192,10 @@ int forward_contexts_open(struct forwarding *f, struct err *err)
 	for (size_t i = 0; i < MAX(named->n, (size_t)1) && r == 0; i++)
 		r = context_open(f, config, named->n ? named->v[i] : current, err);
 	contexts_label(f);
-	for (size_t i = 0; i < f->n_contexts && r == 0; i++)
+	for (size_t i = 0; i < f->n_contexts && r == 0; i++) {
 		r = namespaces_open(f, &f->contexts[i], err);
+		kube_rest(f->contexts[i].kube);
+	}
 	return r;
 }
 

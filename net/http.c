@@ -7,9 +7,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "net/http_internal.h"
+#include "net/sock.h"
 
 #define RESPONSE_MAX (16u << 20)
 
@@ -127,6 +129,22 @@ static void transfer_done(struct http_handle *x, CURLcode rc)
 		transfer_end(t, rc);
 }
 
+/* curl keeps the connection of an HTTP/2 stream that is given up, and would use it again. Which socket that is it tells only at a
+ * transfer's end, but its local port before. */
+static void connection_cut(const struct http_transfer *t)
+{
+	long port = 0;
+
+	if (!t->req->shared || curl_easy_getinfo(t->handle.easy, CURLINFO_LOCAL_PORT, &port))
+		return;
+	for (const struct http_sock *s = t->http->socks; s && port; s = s->next) {
+		struct hostport at;
+
+		if (sock_local(s->io.fd, &at) == 0 && at.port == port)
+			(void)shutdown(s->io.fd, SHUT_RDWR);
+	}
+}
+
 static void transfer_idle(struct timer *timer)
 {
 	struct http_transfer *t = container_of(timer, struct http_transfer, idle);
@@ -136,6 +154,7 @@ static void transfer_idle(struct timer *timer)
 		timer_start(t->http->loop, &t->idle, (limit - gone) / 1000000 + 1, transfer_idle);
 		return;
 	}
+	connection_cut(t);
 	t->abort = -ETIMEDOUT;
 	transfer_end(t, CURLE_OPERATION_TIMEDOUT);
 }
@@ -456,6 +475,15 @@ static void set_callbacks(struct http_transfer *t)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
 }
 
+/* Whether the server has HTTP/2 is known once TLS stands: the second request waits for that. Without TLS nothing would say it. */
+static void set_shared(struct http_transfer *t, const struct http_req *r)
+{
+	if (!r->shared || !str_starts(r->to->base, "https:"))
+		return;
+	curl_easy_setopt(t->handle.easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(t->handle.easy, CURLOPT_PIPEWAIT, 1l);
+}
+
 int http_start(struct http *h, struct http_req *r, struct err *err)
 {
 	struct http_transfer *t = xcalloc(1, sizeof(*t));
@@ -475,6 +503,7 @@ int http_start(struct http *h, struct http_req *r, struct err *err)
 	set_headers(t, r);
 	set_body(t, r);
 	set_callbacks(t);
+	set_shared(t, r);
 	curl_easy_setopt(t->handle.easy, CURLOPT_TIMEOUT_MS, (long)MIN(r->timeout_ms, (uint64_t)INT32_MAX));
 	t->active_ns = loop_now(h->loop);
 	if (r->idle_ms)

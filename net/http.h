@@ -68,6 +68,9 @@ struct http_req {
 	uint64_t timeout_ms;		/* whole request; 0: none (streams) */
 	uint64_t idle_ms;		/* no byte for so long → -ETIMEDOUT; 0: none */
 	size_t max_response;		/* of a collected body; 0: 16 MiB */
+	/* May share a TLS connection with others of this kind, where the server has HTTP/2: many that are long and mostly silent.
+	 * Silence beyond idle_ms ends the connection, and so its other requests (-ECONNRESET): else they would wait on a dead one. */
+	bool shared;
 	void *owner;			/* the caller's */
 
 	/* out */

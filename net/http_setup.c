@@ -216,6 +216,8 @@ int http_curl_error(const struct http_handle *x, CURLcode rc, struct err *err)
 	case CURLE_RECV_ERROR:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_SEND_FAIL_REWIND:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
 		return err_set(err, -ECONNRESET, "%s cut the connection", where);
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:

@@ -16,7 +16,7 @@
 
 struct kube {
 	struct loop *loop;		/* borrowed */
-	struct http *http;		/* owned */
+	struct http *http, *watches;	/* owned */
 	struct http_endpoint endpoint;
 };
 
@@ -26,6 +26,7 @@ struct kube *kube_new(struct loop *l, struct http_endpoint *endpoint)
 
 	k->loop = l;
 	k->http = http_new(l);
+	k->watches = http_new(l);
 	k->endpoint = *endpoint;
 	*endpoint = (struct http_endpoint){ 0 };
 	return k;
@@ -35,6 +36,7 @@ struct kube *kube_free(struct kube *k)
 {
 	if (!k)
 		return NULL;
+	http_free(k->watches);
 	http_free(k->http);
 	http_endpoint_done(&k->endpoint);
 	free(k);
@@ -49,6 +51,17 @@ struct loop *kube_loop(const struct kube *k)
 struct http *kube_http(const struct kube *k)
 {
 	return k->http;
+}
+
+struct http *kube_watches(const struct kube *k)
+{
+	return k->watches;
+}
+
+void kube_rest(struct kube *k)
+{
+	http_free(k->http);
+	k->http = http_new(k->loop);
 }
 
 const struct http_endpoint *kube_endpoint(const struct kube *k)

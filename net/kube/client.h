@@ -18,6 +18,10 @@ struct kube *kube_new(struct loop *l, struct http_endpoint *endpoint);
 struct kube *kube_free(struct kube *k);		/* after its watches */
 struct loop *kube_loop(const struct kube *k);
 struct http *kube_http(const struct kube *k);
+/* For watches, which share one connection: apart, as libcurl confuses HTTP/1.1 and HTTP/2 connections to one host. */
+struct http *kube_watches(const struct kube *k);
+/* No call is to come for long: connections that are kept for the next are closed. None may be running. */
+void kube_rest(struct kube *k);
 const struct http_endpoint *kube_endpoint(const struct kube *k);
 /* Another token for the requests that start from now on (copied). */
 void kube_set_bearer(struct kube *k, const char *token);

@@ -353,12 +353,12 @@ static void request_start(struct kube_watch *w)
 	w->opened_ns = 0;
 	w->req = (struct http_req){
 		.to = kube_endpoint(w->kube), .method = "GET", .path = buf_str(&w->url), .headers = headers,
-		.body_fn = watch_body, .head_fn = watch_head, .on_done = request_done, .idle_ms = w->idle_ms, .owner = w,
+		.body_fn = watch_body, .head_fn = watch_head, .on_done = request_done, .idle_ms = w->idle_ms, .owner = w, .shared = true,
 		.timeout_ms = page ? PAGE_MS : (WATCH_MIN_S + 255) * 1000 + GRACE_MS,
 	};
 	kube_items_init(&w->items, page ? KUBE_ITEMS_LIST : KUBE_ITEMS_WATCH, page ? list_item : watch_event, w);
 	w->running = true;
-	r = buf_ok(&w->url) ? http_start(kube_http(w->kube), &w->req, &err) :
+	r = buf_ok(&w->url) ? http_start(kube_watches(w->kube), &w->req, &err) :
 			      err_set(&err, -EBADMSG, "the API server's continue token is too long");
 	if (r < 0) {
 		request_end(w);

@@ -210,6 +210,111 @@ static void test_stream(void)
 	http_endpoint_done(&e);
 }
 
+/* ---- shared ---- */
+
+struct h2 {
+	bool done;
+	int code;
+};
+
+static void on_h2_done(struct http_req *r, int code, const struct err *err)
+{
+	struct h2 *x = r->owner;
+
+	x->done = true;
+	x->code = code;
+}
+
+/* The streams that were opened (frames of type HEADERS) in what a client has sent; their number. */
+static unsigned h2_streams(const char *name, uint32_t *ret, unsigned max)
+{
+	autofree char *path = path_join(dir, name);
+	auto(buf) struct buf b = BUF_INIT(4u << 20);
+	unsigned n = 0;
+
+	if (file_read(path, &b, NULL) || b.len < 24)
+		return 0;
+	for (size_t at = 24; at + 9 <= b.len;) {
+		const uint8_t *f = (const uint8_t *)b.data + at;
+
+		if (f[3] == 1 && n < max)
+			ret[n++] = (uint32_t)f[5] << 24 | (uint32_t)f[6] << 16 | (uint32_t)f[7] << 8 | f[8];
+		at += 9 + ((size_t)f[0] << 16 | (size_t)f[1] << 8 | f[2]);
+	}
+	return n;
+}
+
+static void h2_wait(const char *name, uint32_t *streams, unsigned n)
+{
+	for (int i = 0; i < 300 && h2_streams(name, streams, n) < n; i++)
+		(void)!loop_turn(l, loop_deadline(10));
+}
+
+/* Status 200 (entry 8 of the static table), "hello", and the end. */
+static void h2_answer(int fd, uint32_t stream)
+{
+	const uint8_t id = (uint8_t)stream;
+	const uint8_t text[] = { 0, 0, 1, 1, 4, 0, 0, 0, id, 0x88, 0, 0, 5, 0, 1, 0, 0, 0, id, 'h', 'e', 'l', 'l', 'o' };
+
+	if (write(fd, text, sizeof(text)) != sizeof(text))
+		abort();
+}
+
+static void h2_start(struct http_req *r, struct h2 *x, const struct http_endpoint *e, uint64_t idle_ms)
+{
+	*x = (struct h2){ 0 };
+	*r = (struct http_req){ .to = e, .method = "GET", .path = "/", .shared = true, .idle_ms = idle_ms, .on_done = on_h2_done, .owner = x };
+	if (http_start(h, r, NULL))
+		abort();
+}
+
+static void test_shared(void)
+{
+	static const uint8_t settings[] = { 0, 0, 0, 4, 0, 0, 0, 0, 0 };
+	unsigned port = free_port();
+	autofree char *accept = xasprintf("127.0.0.1:%u", port), *out = path_join(dir, "h2");
+	const char *const argv[] = { "openssl", "s_server", "-accept", accept, "-cert", "server.pem", "-key", "server.key",
+				     "-quiet", "-alpn", "h2", NULL };
+	int fd = open(out, O_CREAT | O_RDWR | O_CLOEXEC, 0600), in[2];
+	uint32_t stream[4] = { 0 };
+	struct child c = { 0 };
+	struct http_endpoint e;
+	struct http_req r[2];
+	struct h2 x[2];
+
+	if (pipe2(in, O_CLOEXEC))
+		abort();
+	server_start(&c, argv, in[0], fd);
+	e = endpoint(port);
+	h2_start(&r[0], &x[0], &e, 0);
+	h2_start(&r[1], &x[1], &e, 0);
+	(void)!write(in[1], settings, sizeof(settings));
+	h2_wait("h2", stream, 2);
+	ok(stream[0] && stream[1] && stream[0] != stream[1], "two requests that may share are streams of one connection");
+	h2_answer(in[1], stream[1]);
+	h2_answer(in[1], stream[0]);
+	(void)!loop_run(l, &x[0].done, loop_deadline(3000));
+	ok(x[0].done && x[0].code == 0 && x[1].done && x[1].code == 0 && !strcmp(buf_str(&r[0].response), "hello") &&
+	   !strcmp(buf_str(&r[1].response), "hello"), "each has its answer");
+	http_req_done(&r[0]);
+	http_req_done(&r[1]);
+	h2_start(&r[0], &x[0], &e, 300);
+	h2_start(&r[1], &x[1], &e, 0);
+	h2_wait("h2", stream, 4);
+	ok(stream[2] && stream[3], "so are two more");
+	(void)!loop_run(l, &x[0].done, loop_deadline(3000));
+	is_int(x[0].code, -ETIMEDOUT, "one that is silent for too long is given up");
+	(void)!loop_run(l, &x[1].done, loop_deadline(3000));
+	is_int(x[1].done ? x[1].code : 1, -ECONNRESET, "and the connection with it, on which another one waits");
+	http_req_done(&r[0]);
+	http_req_done(&r[1]);
+	server_stop(&c);
+	close(in[0]);
+	close(in[1]);
+	close(fd);
+	http_endpoint_done(&e);
+}
+
 int main(void)
 {
 	struct child_spec spec = { .argv = (const char *const[]){ "sh", "-c", keys, NULL }, .cwd = dir, .in = -1, .out = -1, .err = -1 };
@@ -223,6 +328,7 @@ int main(void)
 	if (child_run(l, &spec, NULL, NULL, NULL, loop_deadline(20000), &err) == 0) {
 		test_identity();
 		test_stream();
+		test_shared();
 	} else {
 		skip("TLS", "the openssl program is not there");
 	}
