@@ -62,6 +62,12 @@ static const struct row {
 	M("rules_ports", "Addresses with a port that are served.", GAUGE, "rules.ports"),
 	M("rules_pings", "Addresses that answer pings.", GAUGE, "rules.pings"),
 	M("rules_changes_total", "Changes of these.", COUNTER, "rules.changes"),
+	M("forward_connections", "Connections that are carried now.", GAUGE, "forward.open"),
+	M("forward_connections_total", "Connections that were to be carried.", COUNTER, "forward.connections"),
+	M("forward_failed_total", "Those that found nobody, or were broken off.", COUNTER, "forward.failed"),
+	M("forward_sessions", "Connections to the API server for them.", GAUGE, "forward.sessions"),
+	M("forward_received_bytes_total", "What pods have sent.", COUNTER, "forward.received"),
+	M("forward_sent_bytes_total", "What pods were sent.", COUNTER, "forward.sent"),
 	M("redirect_in_place", "Whether questions to the original DNS servers come here.", GAUGE, "redirect.in_place"),
 
 #define SERVERS(name, help, kind, value, ...) \

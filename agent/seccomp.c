@@ -54,7 +54,7 @@ static const int allowed[] = {
 	/* files: its own, resolv.conf, credentials */
 	SYS_openat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_lseek, SYS_pread64, SYS_pwrite64, SYS_ftruncate,
 	SYS_fsync, SYS_fdatasync, SYS_faccessat, SYS_faccessat2, SYS_getdents64, SYS_readlinkat, SYS_renameat, SYS_renameat2, SYS_unlinkat,
-	SYS_mkdirat, SYS_fchmod, SYS_fchmodat, SYS_umask, SYS_getcwd,
+	SYS_mkdirat, SYS_fchmod, SYS_fchmodat, SYS_umask, SYS_getcwd, SYS_getxattr, SYS_fsetxattr,
 	/* memory, time, itself */
 	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_futex, SYS_rseq, SYS_set_robust_list,
 	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_restart_syscall, SYS_clock_gettime, SYS_clock_getres,

@@ -78,6 +78,12 @@ static void text_cluster(struct buf *b, const json *s)
 	text_problem(b, json_get(s, "hops.problem"));
 	json_each(h, json_get(s, "hops.list"))
 		text_problem(b, json_get(h, "problem"));
+	if (json_is(s, "forward"))
+		buf_addf(b, "forward    %lld connections open, %lld ever, %lld failed; %lld sessions; %lld kB in, %lld kB out\n",
+			 (long long)json_int(s, "forward.open", 0), (long long)json_int(s, "forward.connections", 0),
+			 (long long)json_int(s, "forward.failed", 0), (long long)json_int(s, "forward.sessions", 0),
+			 (long long)json_int(s, "forward.received", 0) / 1000, (long long)json_int(s, "forward.sent", 0) / 1000);
+	text_problem(b, json_get(s, "forward.error"));
 	if (json_bool(s, "rules.in_place", false))
 		buf_addf(b, "rules      %lld ports, %lld pings%s\n", (long long)json_int(s, "rules.ports", 0),
 			 (long long)json_int(s, "rules.pings", 0), json_bool(s, "rules.refusing", false) ? ", the rest is refused" : "");

@@ -78,7 +78,8 @@ static int apply_take(struct kube *k, json *object, struct err *err)
 	return r;
 }
 
-static int account_apply(struct kube *k, struct err *err)
+/* forward: it opens port-forwards, which is as good as reaching every pod. */
+static int account_apply(struct kube *k, bool forward, struct err *err)
 {
 	json *role = object_new("rbac.authorization.k8s.io/v1", "ClusterRole", false);
 	json *binding = object_new("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", false);
@@ -90,6 +91,8 @@ static int account_apply(struct kube *k, struct err *err)
 	rule_add(rules, "", "nodes services namespaces pods", "get list watch", NULL);
 	rule_add(rules, "discovery.k8s.io", "endpointslices", "get list watch", NULL);
 	rule_add(rules, "networking.k8s.io", "servicecidrs", "get list watch", NULL);
+	if (forward)	/* by POST and, where something between lets only GET through, by a WebSocket */
+		rule_add(rules, "", "pods/portforward", "create get", NULL);
 	rule_add(own_rules, "", "serviceaccounts/token", "create", ACCOUNT);
 	rule_add(own_rules, "", "configmaps", "get list watch", "coredns coredns-custom");
 	binding_fill(binding, "ClusterRole");
@@ -167,7 +170,7 @@ static char *agent_kubeconfig(const json *admin, const char *server)
 	return kubeconfig_text(o);
 }
 
-static char *agent_config(void)
+static char *agent_config(bool forward)
 {
 	autojson json *o = json_object();
 
@@ -177,6 +180,8 @@ static char *agent_config(void)
 	json_set_str(o, "pod_cidr", "10.42.0.0/16");
 	json_set_str(o, "service_cidr", "10.43.0.0/16");
 	json_set_str(o, "dns", "10.43.0.10");
+	if (forward)
+		json_set_str(o, "mode", "forward");
 	json_set_str(o, "state_dir", "/var/lib/firestream/agent");
 	json_set_str(o, "socket", "/run/firestream/agent.sock");
 	json_set_str(o, "log", "/var/log/firestream-agent.log");
@@ -186,6 +191,7 @@ static char *agent_config(void)
 static int files_make(struct step_ctx *c, struct kube *k, struct files *f, struct err *err)
 {
 	struct cluster_names n;
+	bool forward = c->run->config.network_mode == NETWORK_FORWARD;
 	autofree char *path = path_join(c->run->state_dir, "kubeconfig"), *server = NULL;
 	auto(buf) struct buf text = BUF_INIT(1 << 20);
 	autojson json *admin = NULL;
@@ -201,8 +207,8 @@ static int files_make(struct step_ctx *c, struct kube *k, struct files *f, struc
 	json_set_str(json_get(admin, "clusters[0].cluster"), "server", server);
 	f->admin = kubeconfig_text(admin);
 	f->kubeconfig = agent_kubeconfig(admin, server);
-	f->config = agent_config();
-	r = account_apply(k, err);
+	f->config = agent_config(forward);
+	r = account_apply(k, forward, err);
 	return r < 0 ? r : token_request(k, &f->token, err);
 }
 

@@ -304,8 +304,6 @@ static void config_read(struct reading *r, const char *workspace)
 	c->images_probe = xstrdup(raw.images.probe);
 	c->images_probe_ms = raw.images.probe_ms;
 	c->network_mode = (enum network_mode)raw.network_mode;
-	if (c->network_mode == NETWORK_FORWARD)
-		PROBLEM(r, yaml_get(r->doc->root, "network"), "network.mode \"forward\" is not there yet; leave it out, or say \"route\"");
 	c->devcontainer = raw.devcontainer;
 	cluster_read(c, &raw);
 	services_read(r, &raw);

@@ -4,9 +4,11 @@
  *   fakes kube DIR				an API server on 127.0.0.1 whose lists are the "items" in DIR/nodes, DIR/services,
  *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port. DIR/fault holds
  *						"slow", "garbage", "endless", "token" (only "new" is let in) or "forbidden". Lists of a
- *						namespace and of one label, /version and single namespaces are served too
+ *						namespace and of one label, /version and single namespaces are served too, and port-forwards of
+ *						every pod (tests/fake/portforward.h says what their ports do)
  *   fakes serve PORT				accepts TCP connections at every address, for ever
  *   fakes connect ADDR PORT [udp]		"connected", "refused" or what else becomes of it within 2 s; UDP: within 50 ms
+ *   fakes hear ADDR PORT			what it says until it closes, within 3 s; or how it ended
  *   fakes ask ADDR[:PORT] NAME TYPE [tcp]	asks once, for at most ASK_MS (6000) of the environment; prints "RCODE count milliseconds address"
  *   fakes follow ADDR[:PORT] NAME A.B.C.D	asks again and again over one connected UDP socket until that is the answer; prints for how
  *						many milliseconds before there was no answer at all, or "never" after 8 s */
@@ -24,6 +26,7 @@
 #include "net/sock.h"
 #include "tests/fake/dns.h"
 #include "tests/fake/httpd.h"
+#include "tests/fake/portforward.h"
 
 #define ASK_MS 6000
 
@@ -193,6 +196,33 @@ static bool fault_serve(struct httpd_req *q, const char *dir)
 	return !str_starts(buf_str(&fault), "slow");
 }
 
+static struct fake_pf *portforwards;
+
+/* Bytes from one to the other; false at the end. */
+static bool pass_on(int from, int to)
+{
+	char p[65536];
+	ssize_t n = recv(from, p, sizeof(p), 0);
+
+	return n > 0 && send(to, p, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+/* The request goes on to the fake of port-forwards as it is. */
+static void portforward_serve(struct httpd_req *q)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)fake_pf_tcp_port(portforwards)),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd p[] = { { .fd = q->fd, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+
+	q->close = true;
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || send(fd, q->head, strlen(q->head), MSG_NOSIGNAL) < 0)
+		return;
+	while (poll(p, ARRAY_SIZE(p), -1) > 0)
+		if ((p[0].revents && !pass_on(q->fd, fd)) || (p[1].revents && !pass_on(fd, q->fd)))
+			return;
+}
+
 static void kube_serve(struct httpd_req *q, void *arg)
 {
 	static const char *const kinds[] = { "nodes", "services", "endpointslices", "namespaces", "configmaps" };
@@ -201,6 +231,10 @@ static void kube_serve(struct httpd_req *q, void *arg)
 
 	if (fault_serve(q, arg) || single_serve(q, path, arg))
 		return;
+	if (streq(path_basename(path), "portforward")) {
+		portforward_serve(q);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!streq(path_basename(path), kinds[i]))
 			continue;
@@ -222,6 +256,7 @@ static int fake_kube(int argc, char **argv)
 
 	if (argc < 1)
 		return fail("kube DIR");
+	portforwards = fake_pf_new();
 	d = httpd_start(kube_serve, argv[0]);
 	printf("ready %u\n", httpd_port(d));
 	fflush(stdout);
@@ -296,6 +331,30 @@ static struct timeval ask_limit(void)
 	if (text && num_u64(text, ASK_MS, &ms))
 		ms = ASK_MS;
 	return (struct timeval){ .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+}
+
+static int hear(int argc, char **argv)
+{
+	struct timeval limit = { .tv_sec = 3 };
+	struct sockaddr_storage sa;
+	struct hostport to = { 0 };
+	autoclose int fd = -1;
+	uint64_t port;
+	char p[4096];
+	ssize_t n = 0;
+
+	if (argc < 2 || addr_parse(argv[0], &to.addr) || num_u64(argv[1], UINT16_MAX, &port))
+		return fail("hear ADDR PORT");
+	to.port = (uint16_t)port;
+	fd = socket(to.addr.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&sa, hostport_to_sockaddr(&to, &sa)) == 0)
+		while ((n = recv(fd, p, sizeof(p), 0)) > 0)
+			fwrite(p, 1, (size_t)n, stdout);
+	else
+		n = -1;
+	puts(n == 0 ? "" : errno == EAGAIN ? "silent" : errno == ECONNRESET ? "reset" : errno == ECONNREFUSED ? "refused" : strerror(errno));
+	return 0;
 }
 
 /* The length of the answer, without the TCP prefix, or -1. */
@@ -411,12 +470,12 @@ static int follow(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*fn)(int argc, char **argv); } pieces[] = {
-		{ "dns", fake_dns }, { "kube", fake_kube }, { "ask", ask }, { "serve", fake_serve }, { "connect", fake_connect },
+		{ "dns", fake_dns }, { "kube", fake_kube }, { "ask", ask }, { "hear", hear }, { "serve", fake_serve }, { "connect", fake_connect },
 		{ "follow", follow },
 	};
 
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(pieces); i++)
 		if (streq(argv[1], pieces[i].name))
 			return pieces[i].fn(argc - 2, argv + 2);
-	return fail("dns, kube, serve, connect, ask or follow");
+	return fail("dns, kube, serve, connect, hear, ask or follow");
 }

@@ -21,10 +21,35 @@ static void test_good(void)
 	is_str(hostport_format(&c.listen, a), "127.0.53.53:53", "and another");
 	is_str(hostport_format(&c.dns[0], a), "10.43.0.10:53", "the cluster's DNS");
 	is_int(c.metrics.port, 0, "no metrics unless they are wanted");
+	is_int(c.mode, CONFIG_ROUTE, "routes, unless something else is said");
 	is_int((long long)c.pods.n, 2, "two pod networks in one string");
 	is_str(prefix_format(&c.pods.v[1], p), "fd42::/56", "the second of them");
 	is_int((long long)c.services.n, 1, "a list works as well");
 	config_done(&c);
+}
+
+static void test_mode(void)
+{
+	static const struct { const char *text, *said; enum config_mode want; } rows[] = {
+		{ "\"route\"", NULL, CONFIG_ROUTE },
+		{ "\"forward\"", NULL, CONFIG_FORWARD },
+		{ "\"auto\"", "\"mode\": \"auto\" is neither route nor forward", 0 },
+		{ "true", "\"mode\": a text is expected", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		autofree char *text = xasprintf("{" BASE ",\"dns\":\"10.43.0.10\",\"mode\":%s}", rows[i].text);
+		struct err err = { 0 };
+		struct config c;
+		int r = config_parse(text, strlen(text), &c, &err);
+
+		if (r) {
+			is_str(err_text(&err), rows[i].said, "mode %s is refused", rows[i].text);
+			continue;
+		}
+		is_int(c.mode, rows[i].want, "mode %s", rows[i].text);
+		config_done(&c);
+	}
 }
 
 static void test_metrics(void)
@@ -96,6 +121,7 @@ static void test_bad(void)
 int main(void)
 {
 	test_good();
+	test_mode();
 	test_metrics();
 	test_bad();
 	return tap_done();

@@ -42,6 +42,9 @@ static void test_defaults(void)
 	ok(c.images_source == IMAGES_AUTO && c.network_mode == NETWORK_AUTO && c.devcontainer, "automatic, with a dev container");
 	is_int((long long)c.n_services, 0, "no services");
 	config_done(&c);
+	is_int(load("c.json", "{ \"network\": { \"mode\": \"forward\" } }", &c, &problems, NULL), 0, "forward mode can be asked for");
+	is_int(c.network_mode, NETWORK_FORWARD, "and is");
+	config_done(&c);
 	strv_done(&problems);
 }
 
