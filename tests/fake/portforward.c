@@ -345,6 +345,11 @@ static void on_request(struct httpd_req *q, void *arg)
 
 /* ---- the fake ---------------------------------------------------------------------------------------------------- */
 
+void fake_pf_serve(struct fake_pf *f, struct httpd_req *q)
+{
+	on_request(q, f);
+}
+
 struct fake_pf *fake_pf_new(void)
 {
 	struct fake_pf *f = xcalloc(1, sizeof(*f));

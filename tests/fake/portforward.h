@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "net/http.h"
+#include "tests/fake/httpd.h"
 
 /* Ports of every pod; all others refuse. */
 enum fake_pf_port {
@@ -80,6 +81,7 @@ struct fake_pf;
 
 struct fake_pf *fake_pf_new(void);
 void fake_pf_free(struct fake_pf *f);
+void fake_pf_serve(struct fake_pf *f, struct httpd_req *q);		/* a request that came to another server */
 struct http_endpoint fake_pf_endpoint(const struct fake_pf *f);		/* the caller's */
 unsigned fake_pf_tcp_port(const struct fake_pf *f);
 /* Of the next request that it fits; of all that no other fits (the last one said counts; NULL: none any more). Copied. */

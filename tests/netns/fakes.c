@@ -4,8 +4,7 @@
  *   fakes kube DIR				an API server on 127.0.0.1 whose lists are the "items" in DIR/nodes, DIR/services,
  *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port. DIR/fault holds
  *						"slow", "garbage", "endless", "token" (only "new" is let in) or "forbidden". Lists of a
- *						namespace and of one label, /version and single namespaces are served too, and port-forwards of
- *						every pod (tests/fake/portforward.h says what their ports do)
+ *						namespace and of one label, /version, single namespaces and pods/portforward are served too
  *   fakes serve PORT				accepts TCP connections at every address, for ever
  *   fakes connect ADDR PORT [udp]		"connected", "refused" or what else becomes of it within 2 s; UDP: within 50 ms
  *   fakes hear ADDR PORT			what it says until it closes, within 3 s; or how it ended
@@ -196,32 +195,7 @@ static bool fault_serve(struct httpd_req *q, const char *dir)
 	return !str_starts(buf_str(&fault), "slow");
 }
 
-static struct fake_pf *portforwards;
-
-/* Bytes from one to the other; false at the end. */
-static bool pass_on(int from, int to)
-{
-	char p[65536];
-	ssize_t n = recv(from, p, sizeof(p), 0);
-
-	return n > 0 && send(to, p, (size_t)n, MSG_NOSIGNAL) == n;
-}
-
-/* The request goes on to the fake of port-forwards as it is. */
-static void portforward_serve(struct httpd_req *q)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)fake_pf_tcp_port(portforwards)),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct pollfd p[] = { { .fd = q->fd, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
-
-	q->close = true;
-	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || send(fd, q->head, strlen(q->head), MSG_NOSIGNAL) < 0)
-		return;
-	while (poll(p, ARRAY_SIZE(p), -1) > 0)
-		if ((p[0].revents && !pass_on(q->fd, fd)) || (p[1].revents && !pass_on(fd, q->fd)))
-			return;
-}
+static struct fake_pf *pods;		/* of the API server; each has the ports of tests/fake/portforward.h */
 
 static void kube_serve(struct httpd_req *q, void *arg)
 {
@@ -231,8 +205,8 @@ static void kube_serve(struct httpd_req *q, void *arg)
 
 	if (fault_serve(q, arg) || single_serve(q, path, arg))
 		return;
-	if (streq(path_basename(path), "portforward")) {
-		portforward_serve(q);
+	if (str_ends(path, "/portforward")) {
+		fake_pf_serve(pods, q);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -256,7 +230,7 @@ static int fake_kube(int argc, char **argv)
 
 	if (argc < 1)
 		return fail("kube DIR");
-	portforwards = fake_pf_new();
+	pods = fake_pf_new();
 	d = httpd_start(kube_serve, argv[0]);
 	printf("ready %u\n", httpd_port(d));
 	fflush(stdout);

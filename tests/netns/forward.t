@@ -1,7 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# bootstrap forward against a fake API server: addresses, names, ports and what is said, with loopback and hosts file of its own.
-# What connections carry is the forwarder's own test.
+# bootstrap forward against a fake API server: addresses, names, ports, what is carried and said, with loopback and hosts file of its own.
 # shellcheck source=tests/netns/lib.sh
 . "${0%/*}/lib.sh"
 
@@ -102,6 +101,22 @@ cmp -s "$W/hosts.original" /etc/hosts; is "$?" 0 "the hosts file is what it was,
 refuses "$web" 81
 ok $? "and nobody listens"
 
+# ---- what is carried: port 19 says the name of its pod, 20001 sends 64 KiB; the service has it as port 80
+asks() { curl -s --http0.9 --max-time 5 --noproxy '*' "http://$1" 2>/dev/null; }
+says_only() { [ "$(for _ in 1 2 3 4; do asks "$1" && echo; done | sort -u | tr '\n' ' ')" = "$2" ]; }
+if command -v curl >/dev/null; then
+	objects services "$(service default web 80)" "$(service default db 19,20001 '"clusterIP":"None",')"
+	objects endpointslices "$(slice default web 19 web-a web-b)" "$(slice default db '19,"protocol":"TCP"},{"port":20001' db-0 db-1)"
+	forward 1b.log
+	got=$(for _ in 1 2 3 4; do asks web:80; echo; done; cat "$W/1b.log"); says_only web.default.svc.cluster.local:80 "web-a web-b "
+	ok $? "connections by name go to each pod in turn"
+	is "$(asks db-1.db:19) $(asks db-0.db:20001 | wc -c)" "db-1 65536" "by a pod's name to that pod"
+	objects endpointslices "$(slice default web 19 web-b)"
+	soon says_only web:80 "web-b "; says_only web:80 "web-b "
+	ok $? "and to no pod that has gone"
+	end
+fi
+
 # ---- several instances, and dead ones
 objects services "$(service default web 80)" "$(service prod web 80)" "$(service prod api 9000)"
 objects endpointslices "$(slice default web 80 web-a)" "$(slice prod api 9000 api-a)"
@@ -172,6 +187,8 @@ kill $kube_pid; wait $kube_pid 2>/dev/null
 soon grep -q 'web.default .* away' "$W/10.log"; got=$(cat "$W/10.log")
 grep -q 'web.default .* away' "$W/10.log" && grep -q 'context c: ' "$W/10.log" && [ "$(address web)" = "$web" ]
 ok $? "without the API server names stay"
+from=$(now_ms); asks web:80 >/dev/null; got="$(($(now_ms) - from)) ms"; [ "${got% ms}" -lt 1000 ]
+ok $? "and connections end at once"
 port=$(sed -n 's/ready //p' "$W/kube.out")
 end
 refusal 1 "context c: cannot connect to http://127.0.0.1:$port"
