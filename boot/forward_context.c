@@ -1,29 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which contexts and namespaces are meant, and are they there? */
 #include <errno.h>
+#include <pwd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "boot/forward_run.h"
 #include "net/kube/kubeconfig.h"
 
 #define KUBECONFIG_MAX ((size_t)1 << 20)
 
-/* The project's own file where the user has none. */
+/* That of who called sudo, which is what it takes to write names. Caller owns; NULL. */
+static char *config_of_caller(void)
+{
+	const char *text = getenv("SUDO_UID");
+	uint64_t uid;
+	const struct passwd *user = text && num_u64(text, UINT32_MAX, &uid) == 0 ? getpwuid((uid_t)uid) : NULL;
+
+	return user ? path_join(user->pw_dir, ".kube/config") : NULL;
+}
+
+/* The user's own; where there is none, that of who called sudo, then the project's. */
 static char *config_path(const struct forwarding *f)
 {
-	char *own = path_join(f->run->state_dir, "kubeconfig"), *user = kubeconfig_path();
-	const char *named = f->run->opt->kubeconfig;
+	autofree char *own = path_join(f->run->state_dir, "kubeconfig"), *user = kubeconfig_path(), *caller = config_of_caller();
 
-	if (!named && !getenv("KUBECONFIG") && !file_exists(user) && file_exists(own)) {
-		free(user);
-		return own;
-	}
-	free(own);
-	if (!named)
-		return user;
-	free(user);
-	return xstrdup(named);
+	if (f->run->opt->kubeconfig)
+		return xstrdup(f->run->opt->kubeconfig);
+	if (getenv("KUBECONFIG") || file_exists(user))
+		return steal(&user);
+	if (caller && file_exists(caller))
+		return steal(&caller);
+	return file_exists(own) ? steal(&own) : steal(&user);
 }
 
 static json *config_read(const struct forwarding *f, struct err *err)

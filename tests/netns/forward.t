@@ -194,6 +194,16 @@ end
 refusal 1 "context c: cannot connect to http://127.0.0.1:$port"
 api_start
 
+# ---- whose kubeconfig
+mkdir -p "$W/dev/.kube"
+cp "$W/kubeconfig" "$W/dev/.kube/config"
+printf 'root:x:0:0::/:/bin/sh\ndev:x:1234:1234::%s/dev:/bin/sh\n' "$W" >"$W/passwd"
+mount --bind "$W/passwd" /etc/passwd
+got=$(env -u KUBECONFIG SUDO_UID=1234 "$FORWARD" forward --list 2>&1)
+case $got in *web.default*) true ;; *) false ;; esac
+ok $? "under sudo it is that of who called"
+umount /etc/passwd
+
 # ---- mistakes
 sed 's/"name":"c","context"/"name":"prod","context"/' "$W/kubeconfig" >"$W/other"
 refusal 2 'the kubeconfig has no context "prd"; did you mean "prod"?' --kubeconfig "$W/other" -x prd
