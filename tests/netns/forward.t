@@ -212,7 +212,7 @@ refusal 2 'context c has no namespace "prd"; did you mean "prod"?' -n prd
 refusal 2 'context c has no namespace "zzzzzzzz"$' -n zzzzzzzz
 refusal 2 'map must be SRC:DST' -m 80
 echo forbidden >"$W/kube/fault"
-refusal 1 'context c: services cannot be listed in default: services is forbidden' -n default
+refusal 1 'cannot be listed in default: services is forbidden' -n default
 refusal 1 'in all namespaces (name some with -n): services is forbidden' -A
 echo slow >"$W/kube/fault"
 refusal 4 'timed out waiting for the services of context c' -A --timeout 1s
