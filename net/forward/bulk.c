@@ -14,6 +14,7 @@
 
 #define COALESCE_BYTES (16u << 10)	/* in one turn: some 40 MB/s */
 #define COALESCE_NS 400000
+#define STACK_BYTES (1u << 20)		/* buffers of 128 kB lie on it; some C libraries give no more to a thread */
 
 struct bulk {
 	pthread_t thread;
@@ -116,6 +117,7 @@ static struct bulk *bulk_new(void)
 {
 	struct bulk *b = xcalloc(1, sizeof(*b));
 	sigset_t all, before;
+	pthread_attr_t attr;
 	int r;
 
 	b->loop = loop_new(LOOP_DEFAULT);
@@ -123,7 +125,10 @@ static struct bulk *bulk_new(void)
 	pthread_mutex_init(&b->lock, NULL);
 	sigfillset(&all);		/* signals are the main thread's */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&b->thread, NULL, bulk_main, b);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	r = pthread_create(&b->thread, &attr, bulk_main, b);
+	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	assert(r == 0);
 	return b;
