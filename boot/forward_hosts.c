@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "boot/forward_hosts.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -176,26 +176,29 @@ void hosts_compose(const char *text, size_t n, const char *id, const char *lines
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-static bool line_has_name(struct str line, const char *name)
+#define NAME_MAX_BYTES 256u
+
+static void line_names(struct str line, struct map *ret)
 {
 	const char *comment = memchr(line.p, '#', line.len);
-	size_t n = strlen(name), at = 0, end = comment ? (size_t)(comment - line.p) : line.len;
-	unsigned word = 0;
+	size_t at = 0, end = comment ? (size_t)(comment - line.p) : line.len;
+	char name[NAME_MAX_BYTES];
 
-	while (at < end) {
-		size_t from = at;
+	for (unsigned word = 0; at < end; word++) {
+		size_t n = 0;
 
-		while (at < end && !strchr(" \t", line.p[at]))
-			at++;
-		if (at > from && word++ && at - from == n && strncasecmp(line.p + from, name, n) == 0)
-			return true;
+		for (; at < end && !strchr(" \t", line.p[at]); at++)
+			if (n < sizeof(name) - 1)
+				name[n++] = (char)tolower((unsigned char)line.p[at]);
+		name[n] = '\0';
+		if (word && n)		/* the first is the address */
+			map_set(ret, name, ret);
 		while (at < end && strchr(" \t", line.p[at]))
 			at++;
 	}
-	return false;
 }
 
-bool hosts_has_name(const char *text, size_t n, const char *name)
+void hosts_names(const char *text, size_t n, struct map *ret)
 {
 	struct str rest = { text, n }, id;
 	struct line l;
@@ -203,10 +206,9 @@ bool hosts_has_name(const char *text, size_t n, const char *name)
 	while (line_next(&rest, &l)) {
 		if (marker(&l, BEGIN, &id))
 			(void)block_take(&rest);
-		else if (line_has_name(l.text, name))
-			return true;
+		else
+			line_names(l.text, ret);
 	}
-	return false;
 }
 
 void hosts_add_names(struct buf *lines, const char *address, char *const *names, size_t n)

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/map.h"
 
 #define HOSTS_MAX ((size_t)8 << 20)
 #define HOSTS_ID_MAX 100
@@ -21,8 +22,9 @@ typedef bool (*hosts_alive_fn)(void *arg, const char *id);
 
 /* text with the block of id made anew from lines ("" for none; each ends with \n) and the blocks of the dead taken out. Pure. */
 void hosts_compose(const char *text, size_t n, const char *id, const char *lines, hosts_alive_fn alive, void *arg, struct buf *out);
-/* Is that name in the text, outside of every block of ours? Names are compared as resolvers do, without case. */
-bool hosts_has_name(const char *text, size_t n, const char *name);
+/* Adds the names of the text, in lower case, that stand outside of every block of ours; values are not NULL. Some use the file to
+ * block a hundred thousand names. */
+void hosts_names(const char *text, size_t n, struct map *ret);
 /* Adds "ADDRESS NAME NAME…" lines, short enough for musl, which reads 511 bytes of a line. */
 void hosts_add_names(struct buf *lines, const char *address, char *const *names, size_t n);
 

@@ -66,9 +66,9 @@ struct forwarding {
 	struct map index;		/* KEY NUMBER → listener; borrowed */
 	struct timer change, look, relief;
 	bool planned;			/* once at least */
-	struct buf hosts;		/* the hosts file while a plan is made */
+	struct map taken;		/* names that others have in the hosts file */
 	const char *hosts_path;
-	struct stat hosts_seen;		/* after our last write */
+	struct stat hosts_seen;		/* when it was read, or after our last write */
 	bool names;			/* the hosts file is written */
 	char *nameless;			/* owned: why it is not */
 

@@ -62,7 +62,7 @@ static bool name_taken(void *arg, const char *name)
 {
 	const struct forwarding *f = arg;
 
-	return hosts_has_name(buf_str(&f->hosts), f->hosts.len, name);
+	return map_get(&f->taken, name) != NULL;
 }
 
 void forward_machine(struct forwarding *f)
@@ -84,7 +84,6 @@ void forward_machine(struct forwarding *f)
 	}
 	places_init(&f->addresses, FORWARD_ADDRESSES);
 	places_init(&f->ports, FORWARD_PORTS);
-	buf_init(&f->hosts, HOSTS_MAX);
 }
 
 /* ---- listeners --------------------------------------------------------------------------------------------------- */
@@ -191,12 +190,37 @@ static bool address_busy(void *arg, const struct forward_row *row, const struct 
 	return port_try(a, port) == -EADDRINUSE;
 }
 
+static bool hosts_changed(const struct forwarding *f)
+{
+	struct stat st;
+
+	return stat(f->hosts_path, &st) < 0 || st.st_ino != f->hosts_seen.st_ino || st.st_size != f->hosts_seen.st_size ||
+	       st.st_mtime != f->hosts_seen.st_mtime;
+}
+
+static void hosts_note(struct forwarding *f)
+{
+	if (stat(f->hosts_path, &f->hosts_seen) < 0)
+		f->hosts_seen = (struct stat){ 0 };
+}
+
+/* Only what others write changes the names that they have. */
+static void hosts_look(struct forwarding *f)
+{
+	auto(buf) struct buf text = BUF_INIT(HOSTS_MAX);
+
+	if (!f->names || !hosts_changed(f))
+		return;
+	hosts_note(f);
+	map_done(&f->taken);
+	if (file_read(f->hosts_path, &text, NULL) == 0)
+		hosts_names(buf_str(&text), text.len, &f->taken);
+}
+
 void forward_plan_renew(struct forwarding *f)
 {
 	forward_plan_done(&f->plan);
-	buf_reset(&f->hosts);
-	if (f->names)
-		(void)!file_read(f->hosts_path, &f->hosts, NULL);
+	hosts_look(f);
 	forward_plan_make(f->scopes, f->n_followed, &f->rules, &f->plan);
 	forward_plan_place(&f->plan, &f->rules, &f->addresses, &f->ports, address_busy, f);
 }
@@ -248,16 +272,7 @@ static void hosts_renew(struct forwarding *f)
 	forward_plan_hosts(&f->plan, &lines);
 	if (hosts_apply(f->hosts_path, buf_str(&lines), &err) < 0)
 		forward_view_error(f->view, "%s", err_text(&err));
-	if (stat(f->hosts_path, &f->hosts_seen) < 0)
-		f->hosts_seen = (struct stat){ 0 };
-}
-
-static bool hosts_changed(const struct forwarding *f)
-{
-	struct stat st;
-
-	return stat(f->hosts_path, &st) < 0 || st.st_ino != f->hosts_seen.st_ino || st.st_size != f->hosts_seen.st_size ||
-	       st.st_mtime != f->hosts_seen.st_mtime;
+	hosts_note(f);
 }
 
 /* Another program may have written the hosts file anew, or left a port. */
@@ -268,7 +283,7 @@ static void on_look(struct timer *t)
 
 	timer_start(f->loop, t, LOOK_MS, on_look);
 	if (f->names && hosts_changed(f))
-		hosts_renew(f);
+		forward_changed(f);
 	for (size_t i = 0; i < f->n_listeners; i++) {
 		if (f->listeners[i]->fd >= 0)
 			continue;
@@ -326,6 +341,6 @@ void forward_serve_end(struct forwarding *f)
 	forward_plan_done(&f->plan);
 	places_done(&f->addresses);
 	places_done(&f->ports);
-	buf_done(&f->hosts);
+	map_done(&f->taken);
 	free(steal(&f->nameless));
 }

@@ -228,5 +228,7 @@ if setpriv --help >/dev/null 2>&1 && [ "$(cat /proc/sys/net/ipv4/ip_unprivileged
 	ok $? "low ports are high ones, and a sentence says that there are no names"
 	end
 fi
+got=$(grep -l Sanitizer "$W"/*.log); [ -z "$got" ]
+ok $? "no log has a finding of a sanitizer"
 echo "1..$count"
 [ $failed = 0 ]

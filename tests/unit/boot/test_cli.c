@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{ "down", "", "Remove it", "pa", false, NULL },
 	{ "exec", "COMMAND…", "Run a command", "uw", true, NULL },
 	{ "status", "", "Show", "", false, NULL },
+	{ "forward", "", "Forward", "f", false, NULL },
 };
 
 static const struct {
@@ -54,6 +55,31 @@ static int parse(const char *line, const struct command **command, struct option
 		argv[argc++] = p;
 	}
 	return cli_parse(argc, argv, commands, ARRAY_SIZE(commands), command, o, err);
+}
+
+static void test_lists(void)
+{
+	static const struct {
+		const char *what, *line, *want;
+	} lists[] = {
+		{ "a list has one", "forward -n a", "a" },
+		{ "may be given again", "forward -n a --namespace b --namespace=c", "a b c" },
+		{ "or with commas", "forward -n a,b -nc", "a b c" },
+		{ "between which nothing is nothing", "forward -n ,a,,b,", "a b" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		const struct command *command = NULL;
+		struct err err = { 0 };
+		struct options o;
+		char *got;
+
+		ok(parse(lists[i].line, &command, &o, &err) == 0, "%s", lists[i].what);
+		got = strv_join(&o.namespaces, " ");
+		is_str(got, lists[i].want, "%s: what it has", lists[i].what);
+		free(got);
+		options_done(&o);
+	}
 }
 
 static void test_table(void)
@@ -156,6 +182,7 @@ static void test_asked(void)
 int main(void)
 {
 	test_table();
+	test_lists();
 	test_values();
 	test_exit_codes();
 	test_agree();

@@ -85,10 +85,13 @@ static void test_names(void)
 	};
 	static char *many[] = { "a", "b", "c" };
 	auto(buf) struct buf lines = BUF_INIT(8192);
+	struct map found = { 0 };
 	char *long_names[40];
 
+	hosts_names(text, strlen(text), &found);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		ok(hosts_has_name(text, strlen(text), names[i].name) == names[i].want, "%s", names[i].what);
+		ok((map_get(&found, names[i].name) != NULL) == names[i].want, "%s", names[i].what);
+	map_done(&found);
 	hosts_add_names(&lines, "127.1.0.1", many, 3);
 	is_str(buf_str(&lines), "127.1.0.1 a b c\n", "the names of an address are one line");
 	buf_reset(&lines);
