@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "boot/forward_run.h"
 
+#define RETRY_MS 800		/* who waits for a connection waits for this */
+
 static const char *const kinds[] = { "services", "endpoint slices" };
 
 static struct forward_watch *watch_of(void *owner)
@@ -106,6 +108,8 @@ static void follow_one(struct followed *d, const char *selector)
 	d->watch[1] = (struct forward_watch){ .followed = d, .kind = STORE_SLICES, .connected = true };
 	d->watch[0].watch = kube_watch_new(d->context->kube, services, selector, &ops, &d->watch[0]);
 	d->watch[1].watch = kube_watch_new(d->context->kube, slices, NULL, &ops, &d->watch[1]);
+	for (size_t i = 0; i < ARRAY_SIZE(d->watch); i++)
+		kube_watch_set_retry(d->watch[i].watch, RETRY_MS);
 }
 
 void forward_follow(struct forwarding *f)

@@ -420,3 +420,8 @@ void kube_watch_set_idle(struct kube_watch *w, uint64_t idle_ms)
 {
 	w->idle_ms = idle_ms;
 }
+
+void kube_watch_set_retry(struct kube_watch *w, uint32_t max_ms)
+{
+	w->backoff.max_ms = max_ms;
+}

@@ -32,3 +32,5 @@ struct kube_watch *kube_watch_free(struct kube_watch *w);	/* before its kube; re
 /* A connection without a byte for so long is given up, from the next request on; default 90 s (bookmarks come every
  * minute). */
 void kube_watch_set_idle(struct kube_watch *w, uint64_t idle_ms);
+/* The longest pause between failures, ± 20 %; default 5 s. */
+void kube_watch_set_retry(struct kube_watch *w, uint32_t max_ms);

@@ -189,6 +189,19 @@ static const struct {
 	{ "503 resumes", 503, FAKE_WHOLE, "{\"message\":\"starting\"}", "down up ", false, -EAGAIN },
 };
 
+/* Beyond its script the fake says 500. Pauses that double from 200 ms would make five requests. */
+static void test_retry(void)
+{
+	static const bool never;
+	struct rig r;
+
+	rig_init(&r);
+	kube_watch_set_retry(r.watch, 200);
+	(void)!loop_run(r.loop, &never, loop_deadline(2000));
+	ok(fake_kube_count(r.fake) >= 8, "with a short pause at most failures are tried again soon: %zu times", fake_kube_count(r.fake));
+	rig_done(&r);
+}
+
 static void test_faults(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
@@ -322,6 +335,7 @@ int main(void)
 	test_stream();
 	test_selector();
 	test_faults();
+	test_retry();
 	test_list_faults();
 	test_huge_event();
 	test_backoff();
