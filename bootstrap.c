@@ -30,7 +30,7 @@ static const struct step up_steps[] = {
 	{ "node-image",    "Node image",             "engine",                      up_node_image,         0 },
 	{ "dev-image",     "Dev container image",    "engine",                      up_dev_image,          0 },
 	{ "images",        "Service images",         "engine",                      services_images,       0 },
-	{ "cluster",       "Kubernetes cluster",     "node-image",                  cluster_up,         8000 },
+	{ "cluster",       "Kubernetes cluster",     "node-image",                  up_cluster,         8000 },
 	{ "dev-container", "Dev container",          "dev-image cluster",           up_container,       1500 },
 	{ "services",      "Services",               "images cluster",              services_up,        8000 },
 	{ "agent",         "Agent",                  "dev-container",               up_agent,           2000 },

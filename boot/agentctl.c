@@ -9,8 +9,10 @@
 #include "base/tar.h"
 #include "boot/cluster.h"
 #include "boot/devcontainer.h"
+#include "boot/existing.h"
 #include "net/ctlmsg.h"
 #include "net/kube/client.h"
+#include "net/addr.h"
 #include "net/kube/kubeconfig.h"
 
 #define ACCOUNT "firestream-agent"
@@ -162,6 +164,10 @@ static char *agent_kubeconfig(const json *admin, const char *server)
 	cluster = named_list(o, "clusters", "agent", "cluster");
 	json_set_str(cluster, "server", server);
 	json_set_str(cluster, "certificate-authority-data", json_str(admin, "clusters[0].cluster.certificate-authority-data", NULL));
+	json_set_str(cluster, "tls-server-name", json_str(admin, "clusters[0].cluster.tls-server-name", NULL));
+	json_set_str(cluster, "proxy-url", json_str(admin, "clusters[0].cluster.proxy-url", NULL));
+	if (json_bool(admin, "clusters[0].cluster.insecure-skip-tls-verify", false))
+		json_set_bool(cluster, "insecure-skip-tls-verify", true);
 	user = named_list(o, "users", "agent", "user");
 	json_set_str(user, "tokenFile", AGENT_CREDENTIAL "/token");
 	context = named_list(o, "contexts", "agent", "context");
@@ -170,16 +176,16 @@ static char *agent_kubeconfig(const json *admin, const char *server)
 	return kubeconfig_text(o);
 }
 
-static char *agent_config(bool forward)
+static char *agent_config(bool forward, const struct existing_networks *n)
 {
 	autojson json *o = json_object();
 
 	json_set_str(o, "kubeconfig", AGENT_CREDENTIAL "/kubeconfig");
 	json_set_str(o, "cluster_domain", "cluster.local");
 	json_set_str(o, "namespace", "default");
-	json_set_str(o, "pod_cidr", "10.42.0.0/16");
-	json_set_str(o, "service_cidr", "10.43.0.0/16");
-	json_set_str(o, "dns", "10.43.0.10");
+	json_set_str(o, "pod_cidr", n->pods);
+	json_set_str(o, "service_cidr", n->services);
+	json_set_str(o, "dns", n->dns);
 	if (forward)
 		json_set_str(o, "mode", "forward");
 	json_set_str(o, "state_dir", "/var/lib/firestream/agent");
@@ -188,10 +194,55 @@ static char *agent_config(bool forward)
 	return json_pretty(o);
 }
 
+/* Ours is reached by its node's name, on the network that the dev container shares with it. */
+static char *server_address(const struct config *c, const json *admin, struct err *err)
+{
+	const char *given = json_str(admin, "clusters[0].cluster.server", "");
+	const char *host = strstr(given, "://");
+	struct cluster_names n;
+	struct hostport at;
+
+	if (!existing_is_meant(c)) {
+		cluster_names(c->cluster.name, &n);
+		return xasprintf("https://%s:6443", n.server);
+	}
+	if (host && (str_starts(host, "://localhost") || (hostport_parse(host + 3, 443, &at) == 0 && addr_is_loopback(&at.addr)))) {
+		err_set(err, -EINVAL, "the API server is at %s, which in the dev container is the dev container: the kubeconfig needs an address "
+			"that others reach, too", given);
+		return NULL;
+	}
+	return xstrdup(given);
+}
+
+static int networks_find(const struct config *c, struct kube *k, struct existing_networks *ret, struct err *err)
+{
+	if (existing_is_meant(c))
+		return existing_networks(k, ret, err);
+	*ret = (struct existing_networks){ xstrdup("10.42.0.0/16"), xstrdup("10.43.0.0/16"), xstrdup("10.43.0.10") };
+	return 0;
+}
+
+/* An account of its own, with the rights that it needs; who may not make one has the agent use the given credential. */
+static int credential_make(const struct config *c, struct kube *k, bool forward, const json *admin, const char *server, struct files *f,
+			   struct err *err)
+{
+	int r = account_apply(k, forward, err);
+
+	if (r == 0)
+		r = token_request(k, &f->token, err);
+	if (r == -EACCES && existing_is_meant(c)) {
+		f->kubeconfig = kubeconfig_text(admin);
+		return 0;
+	}
+	f->kubeconfig = agent_kubeconfig(admin, server);
+	return r;
+}
+
 static int files_make(struct step_ctx *c, struct kube *k, struct files *f, struct err *err)
 {
-	struct cluster_names n;
-	bool forward = c->run->config.network_mode == NETWORK_FORWARD;
+	const struct config *cfg = &c->run->config;
+	bool forward = cfg->network_mode == NETWORK_FORWARD || (cfg->network_mode == NETWORK_AUTO && existing_is_meant(cfg));
+	__attribute__((cleanup(existing_networks_done))) struct existing_networks networks = { 0 };
 	autofree char *path = path_join(c->run->state_dir, "kubeconfig"), *server = NULL;
 	auto(buf) struct buf text = BUF_INIT(1 << 20);
 	autojson json *admin = NULL;
@@ -202,14 +253,16 @@ static int files_make(struct step_ctx *c, struct kube *k, struct files *f, struc
 	admin = kubeconfig_parse(path, text.data, text.len, err);
 	if (!admin)
 		return err ? err->code : -EINVAL;
-	cluster_names(c->run->config.cluster.name, &n);
-	server = xasprintf("https://%s:6443", n.server);
+	server = server_address(cfg, admin, err);
+	if (!server)
+		return err && err->code ? err->code : -EINVAL;
 	json_set_str(json_get(admin, "clusters[0].cluster"), "server", server);
 	f->admin = kubeconfig_text(admin);
-	f->kubeconfig = agent_kubeconfig(admin, server);
-	f->config = agent_config(forward);
-	r = account_apply(k, forward, err);
-	return r < 0 ? r : token_request(k, &f->token, err);
+	r = networks_find(cfg, k, &networks, err);
+	if (r < 0)
+		return r;
+	f->config = agent_config(forward, &networks);
+	return credential_make(cfg, k, forward, admin, server, f, err);
 }
 
 static int text_put(struct tar *t, const char *path, mode_t mode, const char *text, struct err *err)
@@ -232,7 +285,7 @@ static int files_fill(struct tar *t, void *arg, struct err *err)
 		r = tar_dir(t, AGENT_CREDENTIAL, 0700, err);
 	if (!r)
 		r = text_put(t, AGENT_CREDENTIAL "/kubeconfig", 0600, f->kubeconfig, err);
-	return r ? r : text_put(t, AGENT_CREDENTIAL "/token", 0600, f->token, err);
+	return r || !f->token ? r : text_put(t, AGENT_CREDENTIAL "/token", 0600, f->token, err);
 }
 
 static int tools_fill(struct tar *t, void *arg, struct err *err)
@@ -248,7 +301,11 @@ static int tools_put(struct step_ctx *c, struct err *err)
 {
 	auto(buf) struct buf marker = BUF_INIT(1 << 16);
 	struct run *run = c->run;
-	int r = docker_archive_get(c->docker, run->dev_id, "/usr/local/bin/.k3s-from", &marker, NULL, NULL);
+	int r;
+
+	if (!run->server_id)		/* no node of ours */
+		return 0;
+	r = docker_archive_get(c->docker, run->dev_id, "/usr/local/bin/.k3s-from", &marker, NULL, NULL);
 
 	if (r == 0 && marker.len > 512 && str_starts(marker.data + 512, run->node_image))
 		return 0;

@@ -277,8 +277,38 @@ static void services_read(struct reading *r, const struct raw_config *raw)
 	r->c->n_selected = r->c->n_services;
 }
 
-static void cluster_read(struct config *c, const struct raw_config *raw)
+/* Relative to the config's folder; "~" is the user's. */
+static char *path_of(const struct reading *r, const char *path)
 {
+	autofree char *dir = r->c->file ? path_dirname(r->c->file) : NULL;
+
+	if (!path || *path == '/' || !dir)
+		return xstrdup(path);
+	if (str_starts(path, "~/") && getenv("HOME"))
+		return path_join(getenv("HOME"), path + 2);
+	return path_join(dir, path);
+}
+
+/* What only a cluster that is made here has. */
+static void check_existing(struct reading *r)
+{
+	static const char *const keys[] = { "name", "servers", "agents", "image", "api", "k3sArgs" };
+	const struct yaml *cluster = yaml_get(r->doc->root, "cluster");
+
+	if (!r->c->cluster.context && !r->c->cluster.kubeconfig)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (yaml_get(cluster, keys[i]))
+			PROBLEM(r, key_or(cluster, keys[i]), "cluster.%s is for a cluster that is made here; cluster.%s names one that is there", keys[i],
+				r->c->cluster.context ? "context" : "kubeconfig");
+}
+
+static void cluster_read(struct reading *r, const struct raw_config *raw)
+{
+	struct config *c = r->c;
+
+	c->cluster.context = xstrdup(raw->cluster.context);
+	c->cluster.kubeconfig = path_of(r, raw->cluster.kubeconfig);
 	pick(&c->cluster.name, raw->cluster.name, c->name, NULL);
 	c->cluster.servers = raw->cluster.servers;
 	c->cluster.agents = raw->cluster.agents;
@@ -305,7 +335,8 @@ static void config_read(struct reading *r, const char *workspace)
 	c->images_probe_ms = raw.images.probe_ms;
 	c->network_mode = (enum network_mode)raw.network_mode;
 	c->devcontainer = raw.devcontainer;
-	cluster_read(c, &raw);
+	cluster_read(r, &raw);
+	check_existing(r);
 	services_read(r, &raw);
 	schema_done(config_schema, &raw);
 }
@@ -374,6 +405,8 @@ void config_done(struct config *c)
 	free(c->cluster.name);
 	free(c->cluster.image);
 	free(c->cluster.api_host);
+	free(c->cluster.context);
+	free(c->cluster.kubeconfig);
 	strv_done(&c->cluster.k3s_args);
 	*c = (struct config){ 0 };
 }

@@ -41,6 +41,7 @@ struct config_cluster {
 	int64_t api_port;		/* 0: a free one */
 	struct strv k3s_args;
 	uint64_t timeout_ms;		/* until ready */
+	char *context, *kubeconfig;	/* of a cluster that is there already; both NULL: one is made */
 };
 
 struct config {

@@ -50,6 +50,7 @@ struct raw_config {
 	} images;
 	struct {
 		char *name, *image, *api_host;
+		char *context, *kubeconfig;
 		int64_t servers, agents, api_port;
 		struct strv k3s_args;
 		uint64_t timeout_ms;

@@ -185,6 +185,8 @@ static const struct schema_key api_keys[] = {
 
 static const struct schema_key cluster_keys[] = {
 	TEXT("name", struct raw_config, cluster.name, valid_name, "default: the project's"),
+	TEXT("context", struct raw_config, cluster.context, NULL, "of a cluster that is there already: none is made"),
+	TEXT("kubeconfig", struct raw_config, cluster.kubeconfig, NULL, "the file that has the context; default: kubectl's"),
 	ROW("servers", INT, struct raw_config, cluster.servers, "server nodes; one", .min = 1, .max = 1, .def = "1"),
 	ROW("agents", INT, struct raw_config, cluster.agents, "nodes besides the server", .max = 20, .def = "0"),
 	TEXT("image", struct raw_config, cluster.image, valid_reference, "node image instead of ours"),

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/tar.h"
 #include "boot/cluster.h"
+#include "boot/existing.h"
 #include "boot/image.h"
 
 #define CHART_NAMESPACE "kube-system"	/* where k3s keeps HelmChart resources */
@@ -19,8 +20,8 @@
 /* *ret_ref: what the chart gets; *ret_local: it was built here and has to be copied to the nodes. */
 static int service_image(struct step_ctx *c, const struct config_service *s, char **ret_ref, bool *ret_local, struct err *err)
 {
-	bool registry;
-	int r = images_from_registry(c->run->images, c, &registry, err);
+	bool registry = existing_is_meant(&c->run->config) && s->image.repository;	/* its nodes ask for themselves */
+	int r = registry ? 0 : images_from_registry(c->run->images, c, &registry, err);
 
 	if (r < 0)
 		return r;
@@ -46,6 +47,9 @@ int services_images(struct step_ctx *c, struct err *err)
 
 		if (r < 0)
 			return r;
+		if (local && existing_is_meant(&c->run->config))
+			return err_set(err, -EINVAL, "service \"%s\" is built here, and the nodes of a cluster that is there already cannot be given its "
+				       "image: name one that they can pull", c->run->config.services[i].name);
 	}
 	return 0;
 }
@@ -283,7 +287,7 @@ static int services_apply_all(struct applying *a, char **revisions, struct err *
 	int r = chart_content(a->c->run->root, &a->content, err);
 
 	if (r == 0)
-		r = a->n_ports = cluster_ports(a->c->docker, a->c->run->server_id, a->ports, err);
+		r = a->n_ports = a->c->run->server_id ? cluster_ports(a->c->docker, a->c->run->server_id, a->ports, err) : 0;
 	for (size_t i = 0; r >= 0 && i < cfg->n_selected; i++)
 		r = service_apply(a, &cfg->services[i], &revisions[i], err);
 	if (r >= 0 && !a->c->run->partial)
@@ -291,6 +295,19 @@ static int services_apply_all(struct applying *a, char **revisions, struct err *
 	for (size_t i = 0; r >= 0 && i < cfg->n_selected; i++)
 		r = service_wait(a->c, a->kube, cfg->services[i].name, revisions[i], err);
 	return r < 0 ? r : 0;
+}
+
+/* k3s and RKE2 install what HelmChart resources say; others do not know them. */
+static int charts_known(const struct step_ctx *c, struct kube *k, struct err *err)
+{
+	autojson json *found = NULL;
+	int r;
+
+	if (!existing_is_meant(&c->run->config) || !c->run->config.n_selected)
+		return 0;
+	r = kube_get(k, "/apis/helm.cattle.io/v1", &found, err);
+	return r == -ENOENT ? err_set(err, -EOPNOTSUPP, "the cluster has no HelmChart resource (helm.cattle.io/v1, as k3s and RKE2 have it), "
+				      "by which services are installed; leave out \"services\"") : r;
 }
 
 int services_up(struct step_ctx *c, struct err *err)
@@ -303,7 +320,9 @@ int services_up(struct step_ctx *c, struct err *err)
 	if (!a.kube)
 		return err ? err->code : -EIO;
 	revisions = xcalloc(n + 1, sizeof(*revisions));
-	r = services_apply_all(&a, revisions, err);
+	r = charts_known(c, a.kube, err);
+	if (r == 0)
+		r = services_apply_all(&a, revisions, err);
 	for (size_t i = 0; i < n; i++)
 		free(revisions[i]);
 	free(revisions);

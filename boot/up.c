@@ -11,6 +11,7 @@
 #include "boot/cluster.h"
 #include "boot/devcontainer.h"
 #include "boot/engine.h"
+#include "boot/existing.h"
 #include "boot/image.h"
 #include "boot/service.h"
 #include "boot/source.h"
@@ -107,6 +108,8 @@ int up_node_image(struct step_ctx *c, struct err *err)
 	int e;
 
 	free(steal(&r->node_image));
+	if (existing_is_meant(&r->config))
+		return 0;
 	if (!r->config.cluster.image)
 		return images_ensure(r->images, c, "node", &r->node_image, err);
 	e = images_pull(r->images, c, r->config.cluster.image, err);
@@ -139,6 +142,13 @@ int up_dev_image(struct step_ctx *c, struct err *err)
 		return e;
 	free(steal(&r->dev_image));
 	return devcontainer_image(r->dc, c, &r->dev_image, err);
+}
+
+/* ---- cluster ------------------------------------------------------------------------------------------------------ */
+
+int up_cluster(struct step_ctx *c, struct err *err)
+{
+	return existing_is_meant(&c->run->config) ? existing_up(c, err) : cluster_up(c, err);
 }
 
 /* ---- dev container ------------------------------------------------------------------------------------------------ */
@@ -219,7 +229,7 @@ int up_checks(struct step_ctx *c, struct err *err)
 {
 	struct cluster_port ports[CLUSTER_PORTS];
 	const struct config *cfg = &c->run->config;
-	int r = 0, n = cluster_ports(c->docker, c->run->server_id, ports, err);
+	int r = 0, n = c->run->server_id ? cluster_ports(c->docker, c->run->server_id, ports, err) : 0;
 
 	if (n < 0)
 		return n;

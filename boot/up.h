@@ -8,6 +8,7 @@
 int up_engine(struct step_ctx *c, struct err *err) must_check;		/* found, or installed; run.docker, run.images */
 int up_node_image(struct step_ctx *c, struct err *err) must_check;	/* run.node_image */
 int up_dev_image(struct step_ctx *c, struct err *err) must_check;	/* run.dev_image */
+int up_cluster(struct step_ctx *c, struct err *err) must_check;	/* made here, or there already */
 int up_container(struct step_ctx *c, struct err *err) must_check;	/* run.dev_id, on the cluster's network */
 int up_agent(struct step_ctx *c, struct err *err) must_check;
 int up_hooks(struct step_ctx *c, struct err *err) must_check;
