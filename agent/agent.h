@@ -28,6 +28,7 @@ struct agent {
 	uint64_t started_ns;
 	const char *identity;		/* borrowed; of program and configuration, see daemon.h */
 	bool serving;			/* every module has started */
+	bool forward;			/* connections are carried (agent/mode), not routed */
 	bool stop;			/* ends the main loop */
 	bool again;			/* and asks for a new worker */
 	struct supervision *supervision;	/* borrowed; NULL in tests of parts */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/cluster.h"
+#include "agent/mode.h"
 #include "agent/rules.h"
 #include "agent/zone.h"
 #include "base/log.h"
@@ -43,6 +44,7 @@ struct carry {
 	struct listener listener[FAMILIES];
 	struct map destinations;	/* "NS/SERVICE/POD:PORT" → struct destination, owned */
 	struct timer renew, forget, pause;
+	bool connected;
 	struct addr api;		/* family 0: unknown */
 	uint64_t lost;			/* connections that led to nobody */
 	struct forward_count gone;	/* of destinations that were forgotten */
@@ -248,8 +250,15 @@ void carry_set_connected(struct carry *c, bool connected)
 {
 	if (!usable(c))
 		return;
+	c->connected = connected;
 	forwarder_set_connected(c->forwarder, connected);
-	cluster_set_routed(c->agent->cluster, connected);
+	carry_follow(c);
+}
+
+void carry_follow(struct carry *c)
+{
+	if (usable(c) && c->agent->forward)
+		cluster_set_routed(c->agent->cluster, c->connected);
 }
 
 static void on_renew(struct timer *t)
@@ -290,7 +299,8 @@ int carry_start(struct agent *a, struct err *err)
 	c->destinations = (struct map)MAP_INIT(destination_free);
 	for (int i = 0; i < FAMILIES; i++)
 		c->listener[i].fd = -1;
-	if (a->config.mode != CONFIG_FORWARD)
+	mode_begin(a);
+	if (a->config.mode == CONFIG_ROUTE)
 		return 0;
 	c->forwarder = forwarder_new(a->loop, NULL, a->zone->store);
 	forwarder_set_connected(c->forwarder, false);
@@ -327,7 +337,8 @@ void carry_status(struct agent *a, json *o)
 	const char *trouble;
 	json *j;
 
-	json_set_str(o, "mode", a->config.mode == CONFIG_FORWARD ? "forward" : "route");
+	json_set_str(o, "mode", a->forward ? "forward" : "route");
+	json_set_bool(o, "mode_auto", a->config.mode == CONFIG_AUTO);
 	if (!c || !c->forwarder)
 		return;
 	j = json_set(o, "forward", json_object());

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* carry: connections to the cluster's addresses, where no route leads there ("mode": "forward").
+/* carry: connections to the cluster's addresses, where no route leads there (agent/mode.h).
  *
  * The rules (agent/rules.h) turn TCP connections to ports that are served, and to pods, to a listener of ours on loopback; where they
  * wanted to go, conntrack knows. They are carried to an endpoint through the API server's port-forward (net/forward/forwarder.h).
- * What leads to nobody is reset. In route mode the module is there, and does nothing. */
+ * What leads to nobody is reset. In route mode the module is there, and does nothing; with "auto" its
+ * listener waits. */
 #pragma once
 
 #include "agent/agent.h"
@@ -22,5 +23,7 @@ bool carry_api(const struct carry *c, struct addr *ret);
 /* For the watch: another client (NULL: none any more), and whether its server is there. */
 void carry_set_client(struct carry *c, struct kube *k);
 void carry_set_connected(struct carry *c, bool connected);
+/* The mode has changed: what connections are under way go on. */
+void carry_follow(struct carry *c);
 /* Services or endpoints have changed: soon, connections that wait look again. */
 void carry_changed(struct carry *c);

@@ -126,8 +126,6 @@ int cluster_start(struct agent *a, struct err *err)
 		c->dns[i] = upstream_new(a->loop, &a->config.dns[i], ASK_MS, err);
 		if (!c->dns[i])
 			return -EIO;
-		if (a->config.mode == CONFIG_FORWARD)
-			upstream_set_carried(c->dns[i]);
 	}
 	return r;
 }
@@ -164,6 +162,13 @@ void cluster_set_routed(struct cluster *c, bool routed)
 	if (c->state == CLUSTER_AWAY)
 		state_set(c, CLUSTER_SILENT);
 	probe_now(c);
+}
+
+void cluster_set_carried(struct cluster *c, bool carried)
+{
+	for (size_t i = 0; c && i < c->dns_count; i++)
+		upstream_set_carried(c->dns[i], carried);
+	cluster_doubt(c);
 }
 
 void cluster_set_api(struct cluster *c, bool connected, const struct err *why)

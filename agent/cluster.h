@@ -34,6 +34,7 @@ void cluster_status(struct agent *a, json *o);
 
 bool cluster_is_up(const struct cluster *c);
 void cluster_set_routed(struct cluster *c, bool routed);
+void cluster_set_carried(struct cluster *c, bool carried);	/* how its DNS is reached from now on */
 void cluster_set_api(struct cluster *c, bool connected, const struct err *why);
 /* A question waits for its answer too long, or failed. */
 void cluster_doubt(struct cluster *c);

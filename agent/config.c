@@ -133,14 +133,18 @@ static int numbers_read(const json *j, struct config *c, struct err *err)
 
 static int mode_read(const json *j, struct config *c, struct err *err)
 {
+	static const char *const names[] = { [CONFIG_ROUTE] = "route", [CONFIG_FORWARD] = "forward", [CONFIG_AUTO] = "auto" };
 	const char *text = text_read(j, "mode", "route", err);
 
 	if (!text)
 		return -EINVAL;
-	if (!streq(text, "route") && !streq(text, "forward"))
-		return err_set(err, -EINVAL, "\"mode\": \"%s\" is neither route nor forward", text);
-	c->mode = streq(text, "forward") ? CONFIG_FORWARD : CONFIG_ROUTE;
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (streq(text, names[i])) {
+			c->mode = (enum config_mode)i;
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL, "\"mode\": \"%s\" is none of route, forward and auto", text);
 }
 
 static int metrics_read(const json *j, struct config *c, struct err *err)

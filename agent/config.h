@@ -6,7 +6,8 @@
  *  "cluster_domain":"cluster.local", "namespace":"default", "state_dir":"/var/lib/firestream/agent",
  *  "socket":"/run/firestream/agent.sock", "log":"/var/log/firestream-agent.log", "resolv_conf":"/etc/resolv.conf",
  *  "listen":"127.0.53.53", "stale":30} - stale: seconds that names are said for after the cluster has gone (0 … 86400);
- *  "metrics":"127.0.0.1:9153" only where they are wanted; "mode":"forward" where no route leads to the cluster. */
+ *  "metrics":"127.0.0.1:9153" only where they are wanted; "mode":"forward" where no route leads to the cluster, "auto"
+ *  where that is to be found out. */
 #pragma once
 
 #include "base/err.h"
@@ -17,8 +18,8 @@
 #define CONFIG_PATH "/etc/firestream/agent.json"
 #define CONFIG_LIST_MAX 4
 
-/* How the cluster's addresses are reached: by routes through its nodes, or carried through the API server. */
-enum config_mode { CONFIG_ROUTE, CONFIG_FORWARD };
+/* How the cluster's addresses are reached: by routes through its nodes, or carried through the API server; or by what is possible. */
+enum config_mode { CONFIG_ROUTE, CONFIG_FORWARD, CONFIG_AUTO };
 
 struct prefixes {
 	struct prefix v[CONFIG_LIST_MAX];

@@ -164,7 +164,7 @@ void hops_follow(struct hops *h)
 		return;
 	sleep_check(h);
 	map_foreach(&h->agent->nodes.by_name, it) {
-		for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		for (size_t i = 0; !h->agent->forward && i < ARRAY_SIZE(families); i++) {
 			const struct addr *a = desired_hop(&h->agent->config, it->value, families[i]);
 
 			if (a && is_routed(&h->agent->config, a->family) && may_probe(h, a->family))

@@ -14,6 +14,6 @@ int hops_start(struct agent *a, struct err *err);
 void hops_stop(struct agent *a);
 void hops_status(struct agent *a, json *o);
 
-/* The nodes have changed. NULL is fine, here and below. */
+/* The nodes have changed, or the mode: where connections are carried, none is probed. NULL is fine, here and below. */
 void hops_follow(struct hops *h);
 const struct hop_table *hops_table(const struct hops *h);

@@ -6,6 +6,7 @@
 #include "agent/cluster.h"
 #include "agent/contest.h"
 #include "agent/hops.h"
+#include "agent/mode.h"
 #include "agent/routes.h"
 #include "base/backoff.h"
 #include "base/log.h"
@@ -100,10 +101,11 @@ static int routes_run(struct reconcile *r, struct err *err)
 	struct desired desired;
 	int code;
 
-	if (a->config.mode == CONFIG_FORWARD) {
+	mode_look(r->agent, r->nl);
+	hops_follow(a->hops);
+	if (a->forward) {
 		desired = (struct desired){ 0 };
 	} else {
-		hops_follow(a->hops);
 		desired_make(&a->config, &a->nodes, hops_table(a->hops), r->actual, r->actual_count, &desired);
 	}
 	contests_see(&r->contests, desired.routes, desired.route_count, r->actual, r->actual_count, loop_now(a->loop));
@@ -138,7 +140,7 @@ static void on_timer(struct timer *t)
 		trouble_note(&r->agent->trouble, "routes", "%s", err_text(&err));
 	else
 		backoff_reset(&r->backoff);
-	if (r->agent->config.mode == CONFIG_ROUTE)
+	if (!r->agent->forward)
 		cluster_set_routed(r->agent->cluster, dns_is_routed(r));
 	r->took_ms = (loop_deadline(0) - loop_now(r->agent->loop)) / 1000000;
 	if (!r->soon)

@@ -172,7 +172,7 @@ static void sets_add(struct nft *n, const struct sets *s)
 static void table_write(struct nft *n, const struct agent *a)
 {
 	const struct prefixes *services = &a->config.services;
-	bool forward = a->config.mode == CONFIG_FORWARD;
+	bool forward = a->forward;
 	struct addr api;
 
 	nft_table_renew(n, TABLE);
@@ -203,7 +203,7 @@ static struct addr ping_way(const struct rules *r, const struct nft_element *e)
 {
 	static const struct addr loopback4 = { AF_INET, { 127, [3] = 1 } }, loopback6 = { AF_INET6, { [15] = 1 } };
 
-	if (r->agent->config.mode == CONFIG_ROUTE)
+	if (!r->agent->forward)
 		return e->value;
 	return e->addr.family == AF_INET6 ? loopback6 : loopback4;
 }

@@ -43,7 +43,7 @@ struct upstream {
 	struct loop *loop;
 	unsigned timeout_ms;
 	struct upstream_udp udp;
-	struct upstream_tcp *tcp;		/* NULL until an answer is truncated */
+	struct upstream_tcp *tcp[2];	/* or NULL; those that are marked, those that are carried */
 	struct timer tick, ending;
 	struct flights stage[STAGES];
 	struct upstream_flight *by_id[BUCKETS];
@@ -338,6 +338,7 @@ static void on_tcp(void *owner, int code, const uint8_t *reply, size_t len)
 static int flight_over_tcp(struct upstream_flight *f)
 {
 	struct upstream *u = f->u;
+	struct upstream_tcp **tcp = &u->tcp[u->carried];
 	uint8_t built[DNS_QUERY_MAX];
 	autofree uint8_t *copy = NULL;
 	size_t len;
@@ -345,10 +346,10 @@ static int flight_over_tcp(struct upstream_flight *f)
 	int r = -EIO;
 
 	flight_stage(f, OVER_TCP);
-	if (!u->tcp)
-		u->tcp = upstream_tcp_new(u->loop, upstream_server(u), u->timeout_ms, !u->carried, NULL);
-	if (u->tcp)
-		r = upstream_tcp_send(u->tcp, msg, len, on_tcp, f, &f->tcp);
+	if (!*tcp)
+		*tcp = upstream_tcp_new(u->loop, upstream_server(u), u->timeout_ms, !u->carried, NULL);
+	if (*tcp)
+		r = upstream_tcp_send(*tcp, msg, len, on_tcp, f, &f->tcp);
 	return r;
 }
 
@@ -390,9 +391,9 @@ struct upstream *upstream_new(struct loop *l, const struct hostport *server, uns
 	return u;
 }
 
-void upstream_set_carried(struct upstream *u)
+void upstream_set_carried(struct upstream *u, bool carried)
 {
-	u->carried = true;
+	u->carried = carried;
 }
 
 struct upstream *upstream_free(struct upstream *u)
@@ -406,7 +407,8 @@ struct upstream *upstream_free(struct upstream *u)
 			flight_free(f);
 	timer_stop(&u->tick);
 	timer_stop(&u->ending);
-	upstream_tcp_free(u->tcp);
+	for (size_t i = 0; i < ARRAY_SIZE(u->tcp); i++)
+		upstream_tcp_free(u->tcp[i]);
 	upstream_udp_done(&u->udp);
 	free(u);
 	return NULL;

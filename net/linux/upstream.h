@@ -42,8 +42,9 @@ struct upstream_stats {
 
 /* NULL on failure. */
 struct upstream *upstream_new(struct loop *l, const struct hostport *server, unsigned timeout_ms, struct err *err);
-/* It is reached over connections that are carried (agent/carry): TCP only, and not marked as the agent's own. Before the first ask. */
-void upstream_set_carried(struct upstream *u);
+/* It is reached over connections that are carried (agent/carry): TCP only, and not marked as the agent's own; or no more. What was
+ * asked before goes on as it was. */
+void upstream_set_carried(struct upstream *u, bool carried);
 /* Its queries end without completion; returns NULL. Not from inside of a completion. */
 struct upstream *upstream_free(struct upstream *u);
 const struct hostport *upstream_server(const struct upstream *u);

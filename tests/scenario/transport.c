@@ -143,7 +143,7 @@ struct upstream *upstream_new(struct loop *l, const struct hostport *server, uns
 	return u;
 }
 
-void upstream_set_carried(struct upstream *u)
+void upstream_set_carried(struct upstream *u, bool carried)
 {
 }
 

@@ -33,7 +33,8 @@ static void test_mode(void)
 	static const struct { const char *text, *said; enum config_mode want; } rows[] = {
 		{ "\"route\"", NULL, CONFIG_ROUTE },
 		{ "\"forward\"", NULL, CONFIG_FORWARD },
-		{ "\"auto\"", "\"mode\": \"auto\" is neither route nor forward", 0 },
+		{ "\"auto\"", NULL, CONFIG_AUTO },
+		{ "\"tunnel\"", "\"mode\": \"tunnel\" is none of route, forward and auto", 0 },
 		{ "true", "\"mode\": a text is expected", 0 },
 	};
 
