@@ -9,6 +9,7 @@
 #include "agent/cluster.h"
 #include "agent/mode.h"
 #include "agent/rules.h"
+#include "agent/upstreams.h"
 #include "agent/zone.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -46,6 +47,7 @@ struct carry {
 	struct timer renew, forget, pause;
 	bool connected;
 	struct addr api;		/* family 0: unknown */
+	struct spare own, spare;	/* spare: own and the servers */
 	uint64_t lost;			/* connections that led to nobody */
 	struct forward_count gone;	/* of destinations that were forgotten */
 	char trouble[400];		/* the last one's */
@@ -61,12 +63,11 @@ uint16_t carry_port(const struct carry *c, int family)
 	return !c || !c->forwarder ? 0 : c->listener[family == AF_INET6].port;
 }
 
-bool carry_api(const struct carry *c, struct addr *ret)
+const struct spare *carry_spare(const struct carry *c)
 {
-	if (!c || !c->api.family)
-		return false;
-	*ret = c->api;
-	return true;
+	static const struct spare none;
+
+	return c ? &c->spare : &none;
 }
 
 /* ---- destinations ------------------------------------------------------------------------------------------------ */
@@ -222,17 +223,43 @@ static void on_connection(struct io *io, unsigned events)
 
 /* ---- neighbours -------------------------------------------------------------------------------------------------- */
 
+static void spare_look(struct carry *c)
+{
+	const struct agent *a = c->agent;
+	struct spare new = c->own;
+
+	spare_addr(&new, &a->config, &c->api);
+	spare_servers(&new, &a->config, a->zone->store);
+	for (size_t i = 0; a->upstreams && i < a->upstreams->n; i++)
+		spare_addr(&new, &a->config, &upstream_server(a->upstreams->v[i]->channel)->addr);
+	if (spare_equal(&new, &c->spare))
+		return;
+	c->spare = new;
+	rules_rebuild(a->rules);
+}
+
+void carry_set_own(struct carry *c, const struct link_addr *own, size_t count, const struct route *routes, size_t route_count)
+{
+	if (!usable(c))
+		return;
+	c->own = (struct spare){ 0 };
+	for (size_t i = 0; i < count; i++)
+		spare_own(&c->own, &c->agent->config, &own[i]);
+	for (size_t i = 0; i < route_count; i++)
+		if (routes[i].proto != ROUTE_PROTO)
+			spare_addr(&c->own, &c->agent->config, &routes[i].via);
+	spare_look(c);
+}
+
 static void api_read(struct carry *c, const char *base)
 {
 	const char *host = strstr(base, "://");
 	struct hostport at;
-	struct addr before = c->api;
 
 	c->api = (struct addr){ 0 };
 	if (host && hostport_parse(host + 3, 443, &at) == 0)
 		c->api = at.addr;
-	if (addr_cmp(&before, &c->api) != 0)
-		rules_rebuild(c->agent->rules);
+	spare_look(c);
 }
 
 void carry_set_client(struct carry *c, struct kube *k)
@@ -263,7 +290,10 @@ void carry_follow(struct carry *c)
 
 static void on_renew(struct timer *t)
 {
-	forwarder_renew(container_of(t, struct carry, renew)->forwarder);
+	struct carry *c = container_of(t, struct carry, renew);
+
+	spare_look(c);
+	forwarder_renew(c->forwarder);
 }
 
 void carry_changed(struct carry *c)

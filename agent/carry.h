@@ -8,6 +8,8 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/spare.h"
+#include "net/linux/route.h"
 
 struct carry;
 struct kube;
@@ -18,8 +20,10 @@ void carry_status(struct agent *a, json *o);
 
 /* The listener's port for a family; 0: none. NULL is fine, here and below. */
 uint16_t carry_port(const struct carry *c, int family);
-/* The API server's own address, which is never caught; false: a name, or none is known yet. */
-bool carry_api(const struct carry *c, struct addr *ret);
+/* What is never caught; empty without a carry. */
+const struct spare *carry_spare(const struct carry *c);
+/* Our own addresses and gateways, when they have been looked at. */
+void carry_set_own(struct carry *c, const struct link_addr *own, size_t count, const struct route *routes, size_t route_count);
 /* For the watch: another client (NULL: none any more), and whether its server is there. */
 void carry_set_client(struct carry *c, struct kube *k);
 void carry_set_connected(struct carry *c, bool connected);

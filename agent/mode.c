@@ -57,16 +57,19 @@ void mode_begin(struct agent *a)
 	cluster_set_carried(a->cluster, a->forward);
 }
 
-void mode_look(struct agent *a, struct nl *n)
+void mode_look(struct agent *a, struct nl *n, const struct route *routes, size_t route_count)
 {
 	autofree struct link_addr *own = NULL;
 	struct err err = { 0 };
 	size_t count;
 
-	if (a->config.mode != CONFIG_AUTO || !a->nodes.by_name.live)
+	if (a->config.mode == CONFIG_ROUTE)
 		return;
-	if (link_addrs(n, &own, &count, &err) < 0)
+	if (link_addrs(n, &own, &count, &err) < 0) {
 		trouble_note(&a->trouble, "mode", "%s", err_text(&err));
-	else
+		return;
+	}
+	carry_set_own(a->carry, own, count, routes, route_count);
+	if (a->config.mode == CONFIG_AUTO && a->nodes.by_name.live)
 		mode_set(a, !mode_is_near(&a->config, &a->nodes, own, count));
 }

@@ -8,11 +8,12 @@
 
 #include "agent/agent.h"
 #include "net/linux/link.h"
+#include "net/linux/route.h"
 
 /* Before anything is known: routes, unless the configuration says otherwise. */
 void mode_begin(struct agent *a);
-/* Decides anew. Nodes have been listed. */
-void mode_look(struct agent *a, struct nl *n);
+/* Decides anew, and says to the carry what is our own. Nodes have been listed; routes are those in place. */
+void mode_look(struct agent *a, struct nl *n, const struct route *routes, size_t route_count);
 
 /* Is a node in one of our networks? Pure. */
 bool mode_is_near(const struct config *c, const struct nodes *nodes, const struct link_addr *own, size_t count);

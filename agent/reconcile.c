@@ -101,7 +101,7 @@ static int routes_run(struct reconcile *r, struct err *err)
 	struct desired desired;
 	int code;
 
-	mode_look(r->agent, r->nl);
+	mode_look(r->agent, r->nl, r->actual, r->actual_count);
 	hops_follow(a->hops);
 	if (a->forward) {
 		desired = (struct desired){ 0 };

@@ -137,11 +137,11 @@ static void refuse_rest_rule(struct nft *n, const struct prefix *p, uint8_t prot
 	nft_rule_end(n);
 }
 
-static void let_pass_rule(struct nft *n, const char *chain, const struct addr *api)
+static void let_pass_rule(struct nft *n, const char *chain, const struct prefix *to)
 {
 	nft_rule_begin(n, TABLE, chain);
-	if (api)
-		nft_match_daddr(n, api);
+	if (to)
+		nft_match_daddr_in(n, to);
 	else
 		nft_match_mark(n, SOCK_MARK);
 	nft_accept(n);
@@ -150,8 +150,14 @@ static void let_pass_rule(struct nft *n, const char *chain, const struct addr *a
 
 static void forward_rules(struct nft *n, const struct agent *a)
 {
+	const struct spare *spare = carry_spare(a->carry);
 	const struct config *c = &a->config;
 
+	let_pass_rule(n, PING, NULL);
+	for (size_t i = 0; i < spare->n; i++) {
+		let_pass_rule(n, PING, &spare->v[i]);
+		let_pass_rule(n, REFUSE, &spare->v[i]);
+	}
 	for (size_t i = 0; i < c->services.n; i++) {
 		catch_rule(n, &c->services.v[i], carry_port(a->carry, c->services.v[i].addr.family), true);
 		refuse_rest_rule(n, &c->services.v[i], IPPROTO_UDP, NFT_PORT_UNREACHABLE);
@@ -172,8 +178,6 @@ static void sets_add(struct nft *n, const struct sets *s)
 static void table_write(struct nft *n, const struct agent *a)
 {
 	const struct prefixes *services = &a->config.services;
-	bool forward = a->forward;
-	struct addr api;
 
 	nft_table_renew(n, TABLE);
 	sets_add(n, &sets4);
@@ -182,11 +186,7 @@ static void table_write(struct nft *n, const struct agent *a)
 	nft_hook_add(n, TABLE, PING, NFT_NAT, NAT_PRIORITY);
 	nft_hook_add(n, TABLE, REFUSE, NFT_FILTER, 0);
 	let_pass_rule(n, REFUSE, NULL);		/* whether the cluster's DNS is there, its answers tell */
-	if (forward && carry_api(a->carry, &api)) {
-		let_pass_rule(n, PING, &api);
-		let_pass_rule(n, REFUSE, &api);
-	}
-	if (forward)
+	if (a->forward)
 		forward_rules(n, a);
 	for (size_t i = 0; i < services->n; i++) {
 		ping_rule(n, &services->v[i]);

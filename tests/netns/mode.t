@@ -58,6 +58,26 @@ before=$(route_changes)
 ip addr add 192.0.2.77/24 dev e0; sleep 0.4
 is "$(value mode) $(route_changes) $(grep -c 'mode forward: ' "$W/agent.log")" "forward $before 1" "another network changes nothing, and nothing is said"
 
+# ---- never caught
+hear() { "$FAKES" hear "$1" "$2"; }	# what is caught and leads to nobody is reset
+is "$(hear 10.42.200.9 80) $(hear 10.42.99.9 6443)" "reset reset" "an address in the pod networks is caught"
+"$FAKES" serve 7777 >"$W/serve.out" &
+ip addr add 10.42.200.1/24 dev e0
+ip addr add fd42::aa:1/112 dev e0 nodad
+objects endpointslices "$(slice 4 10.42.0.3)" "$(slice 6 fd42::3)" "$(slice 9 10.42.99.9 | sed 's/web-9/kubernetes-9/; s/"web"/"kubernetes"/')"
+spared() { nft list chain inet firestream-svc ping | grep -c 'daddr.* accept$'; }
+spared_are() { [ "$(spared)" = "$1" ]; }
+soon spared_are 5; is "$(spared)" 5 "two own addresses, their networks, and the API server's are spared"
+not_caught() { got=$(connect "$1" "$2"); case $got in connected | *reset*) false ;; esac; }
+not_caught 10.42.200.9 80; ok $? "a network of ours is not caught"
+not_caught 10.42.99.9 6443; ok $? "nor an API server, as default/kubernetes has it"
+is "$(hear fd42::aa:1 7777)" silent "our own address leads to us"
+is "$(hear 10.42.0.9 80)" reset "what is not spared is still caught"
+ip addr del 10.42.200.1/24 dev e0
+ip addr del fd42::aa:1/112 dev e0
+objects endpointslices "$(slice 4 10.42.0.3)" "$(slice 6 fd42::3)"
+soon spared_are 0; is "$(spared)" 0 "and nothing is spared when it is over"
+
 # ---- and routed, and back
 attach
 soon mode_is route; is "$(value mode)" route "the nodes' network comes: routes"
