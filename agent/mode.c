@@ -70,6 +70,6 @@ void mode_look(struct agent *a, struct nl *n, const struct route *routes, size_t
 		return;
 	}
 	carry_set_own(a->carry, own, count, routes, route_count);
-	if (a->config.mode == CONFIG_AUTO && a->nodes.by_name.live)
+	if (a->config.mode == CONFIG_AUTO && a->nodes.synced && a->nodes.by_name.live)
 		mode_set(a, !mode_is_near(&a->config, &a->nodes, own, count));
 }

@@ -12,7 +12,7 @@
 
 /* Before anything is known: routes, unless the configuration says otherwise. */
 void mode_begin(struct agent *a);
-/* Decides anew, and says to the carry what is our own. Nodes have been listed; routes are those in place. */
+/* Decides anew, and says to the carry what is our own. routes are those in place. */
 void mode_look(struct agent *a, struct nl *n, const struct route *routes, size_t route_count);
 
 /* Is a node in one of our networks? Pure. */

@@ -101,7 +101,6 @@ static int routes_run(struct reconcile *r, struct err *err)
 	struct desired desired;
 	int code;
 
-	mode_look(r->agent, r->nl, r->actual, r->actual_count);
 	hops_follow(a->hops);
 	if (a->forward) {
 		desired = (struct desired){ 0 };
@@ -133,6 +132,8 @@ static void on_timer(struct timer *t)
 	code = actual_read(r, &err);
 	r->soon = false;
 	r->runs++;
+	if (!code)
+		mode_look(r->agent, r->nl, r->actual, r->actual_count);
 	if (!code && r->agent->nodes.synced)
 		code = routes_run(r, &err);
 	r->done = !code && r->agent->nodes.synced;

@@ -99,4 +99,12 @@ agent undo; is $? 0 "undone"
 nft list ruleset >"$W/rules"; cmp -s "$W/rules" "$W/rules.original"; ok $? "all rules are as they were"
 ip addr del 192.0.2.77/24 dev e0; ip route show >"$W/routes"; cmp -s "$W/routes" "$W/routes.original"; ok $? "and all routes"
 cmp -s /etc/resolv.conf "$W/original"; ok $? "and resolv.conf"
+
+# ---- an account that may list nothing
+printf forbidden >"$W/kube/fault"
+ip addr add 10.42.200.1/24 dev e0
+sed -i 's/"mode":"auto"/"mode":"forward"/' "$W/agent.json"
+agent start --no-wait >"$W/start.out" 2>&1
+soon spared_are 2; is "$(value mode) $(spared)" "forward 2" "a network of ours is spared though no node is known"
+agent undo; is $? 0 "undone again"
 done_testing
