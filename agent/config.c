@@ -176,6 +176,8 @@ int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 	int r = j ? texts_read(j, &c, err) : -EINVAL;
 
 	if (!r)
+		r = mode_read(j, &c, err);
+	if (!r && (c.mode != CONFIG_FORWARD || json_is(j, "pod_cidr")))	/* where nodes have no networks of their own, nothing says it */
 		r = prefixes_read(j, "pod_cidr", &c.pods, err);
 	if (!r)
 		r = prefixes_read(j, "service_cidr", &c.services, err);
@@ -187,8 +189,6 @@ int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 		r = metrics_read(j, &c, err);
 	if (!r)
 		r = numbers_read(j, &c, err);
-	if (!r)
-		r = mode_read(j, &c, err);
 	if (r) {
 		config_done(&c);
 		return r;

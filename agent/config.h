@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config: what bootstrap tells the agent, one JSON file; checked as a whole before anything is touched.
  *
- * Required: kubeconfig, pod_cidr, service_cidr, dns. Lists (CIDRs, dns) are a string with commas or an array of strings.
+ * Required: kubeconfig, pod_cidr (not in forward mode), service_cidr, dns. Lists (CIDRs, dns) are a string with commas or an array of strings.
  * {"kubeconfig":"/path", "pod_cidr":"10.42.0.0/16", "service_cidr":"10.43.0.0/16", "dns":"10.43.0.10",
  *  "cluster_domain":"cluster.local", "namespace":"default", "state_dir":"/var/lib/firestream/agent",
  *  "socket":"/run/firestream/agent.sock", "log":"/var/log/firestream-agent.log", "resolv_conf":"/etc/resolv.conf",

@@ -299,8 +299,8 @@ static void check_existing(struct reading *r)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (yaml_get(cluster, keys[i]))
-			PROBLEM(r, key_or(cluster, keys[i]), "cluster.%s is for a cluster that is made here; cluster.%s names one that is there", keys[i],
-				r->c->cluster.context ? "context" : "kubeconfig");
+			PROBLEM(r, key_or(cluster, keys[i]), "cluster.%s is for a cluster that is made here; cluster.%s names one that is there",
+				keys[i], r->c->cluster.context ? "context" : "kubeconfig");
 }
 
 static void cluster_read(struct reading *r, const struct raw_config *raw)

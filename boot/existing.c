@@ -252,6 +252,8 @@ int existing_networks(struct kube *k, struct existing_networks *ret, struct err 
 	*ret = (struct existing_networks){
 		.pods = cover_text(&pods), .services = cover_text(&services), .dns = xstrdup(json_str(dns, "spec.clusterIP", NULL)),
 	};
+	if (!ret->services || !ret->dns)
+		return err_set(err, -ENOENT, "the cluster has no %s", ret->services ? "DNS service kube-system/kube-dns" : "services with addresses");
 	return 0;
 }
 

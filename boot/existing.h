@@ -19,7 +19,7 @@ int existing_up(struct step_ctx *c, struct err *err) must_check;
  * with a sentence for an unknown one, and for credentials that only this machine can renew. */
 json *existing_extract(const json *config, const char *context, const char *name, struct err *err);
 
-/* What the agent has to know of a cluster's networks. Strings owned; NULL where it does not say. */
+/* What the agent has to know of a cluster's networks. Strings owned; pods NULL where nobody says. */
 struct existing_networks {
 	char *pods, *services, *dns;		/* lists with commas; dns: an address */
 };

@@ -48,8 +48,8 @@ int services_images(struct step_ctx *c, struct err *err)
 		if (r < 0)
 			return r;
 		if (local && existing_is_meant(&c->run->config))
-			return err_set(err, -EINVAL, "service \"%s\" is built here, and the nodes of a cluster that is there already cannot be given its "
-				       "image: name one that they can pull", c->run->config.services[i].name);
+			return err_set(err, -EINVAL, "service \"%s\" is built here, and the nodes of a cluster that is there already "
+				       "cannot be given its image: name one that they can pull", c->run->config.services[i].name);
 	}
 	return 0;
 }

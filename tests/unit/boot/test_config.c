@@ -45,6 +45,14 @@ static void test_defaults(void)
 	is_int(load("c.json", "{ \"network\": { \"mode\": \"forward\" } }", &c, &problems, NULL), 0, "forward mode can be asked for");
 	is_int(c.network_mode, NETWORK_FORWARD, "and is");
 	config_done(&c);
+	is_int(load("c.json", "{ \"cluster\": { \"context\": \"prod\", \"kubeconfig\": \"kube/config\" } }", &c, &problems, NULL), 0,
+	       "a cluster that is there already can be named");
+	ok(streq(c.cluster.context, "prod") && str_ends(c.cluster.kubeconfig, "/kube/config") && c.cluster.kubeconfig[0] == '/',
+	   "its kubeconfig lies beside the config");
+	config_done(&c);
+	is_int(load("c.json", "{ \"cluster\": { \"context\": \"prod\", \"agents\": 2 } }", &c, &problems, NULL), -EINVAL,
+	       "it is not made, so what one is made of is refused");
+	ok(problems.n && strstr(problems.v[problems.n - 1], "cluster.agents is for a cluster that is made here"), "in words");
 	strv_done(&problems);
 }
 
