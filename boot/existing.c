@@ -167,6 +167,18 @@ int existing_up(struct step_ctx *c, struct err *err)
 	return e;
 }
 
+char *existing_server(const struct run *r)
+{
+	autofree char *own = path_join(r->state_dir, "kubeconfig");
+	auto(buf) struct buf b = BUF_INIT(KUBECONFIG_MAX);
+	autojson json *config = NULL;
+
+	if (file_read(own, &b, NULL) < 0)
+		return NULL;
+	config = kubeconfig_parse(own, buf_str(&b), b.len, NULL);
+	return streq(json_str(config, "current-context", NULL), NAME) ? xstrdup(json_str(config, "clusters[0].cluster.server", NULL)) : NULL;
+}
+
 /* ---- networks ---------------------------------------------------------------------------------------------------- */
 
 /* The smallest network of each family that has all that was added: there may be one of pods for each of a hundred nodes. */

@@ -15,6 +15,9 @@ bool existing_is_meant(const struct config *c);
 /* The step `cluster`: access to it, and does it answer? */
 int existing_up(struct step_ctx *c, struct err *err) must_check;
 
+/* The server of the cluster that the last `up` found there; NULL when it made one of its own, or there was none. Caller owns. */
+char *existing_server(const struct run *r);
+
 /* One context of a kubeconfig by itself: files are put inside, under the name `name`. context NULL: the current one. Caller owns; NULL
  * with a sentence for an unknown one, and for credentials that only this machine can renew. */
 json *existing_extract(const json *config, const char *context, const char *name, struct err *err);

@@ -9,6 +9,7 @@
 #include "boot/cluster.h"
 #include "boot/devcontainer.h"
 #include "boot/engine.h"
+#include "boot/existing.h"
 #include "boot/service.h"
 #include "net/kube/client.h"
 
@@ -116,7 +117,10 @@ static void collect_cluster(struct run *r, json *status, const char *cluster)
 	int x;
 
 	if (!cluster) {
-		json_set_str(o, "state", "absent");
+		autofree char *there = existing_server(r);
+
+		json_set_str(o, "state", there ? "external" : "absent");
+		json_set_str(o, "api", there);
 		return;
 	}
 	cluster_names(cluster, &n);
@@ -184,7 +188,7 @@ static void service_entry(json *list, const json *dep, const struct cluster_port
 static void collect_services(struct run *r, struct kube *k, json *status)
 {
 	struct cluster_port ports[CLUSTER_PORTS];
-	int n = cluster_ports(r->docker, r->server_id, ports, NULL);
+	int n = r->server_id ? cluster_ports(r->docker, r->server_id, ports, NULL) : 0;
 	json *list = json_set(status, "services", json_array());
 	autojson json *deps = NULL;
 
@@ -227,7 +231,7 @@ int status_collect(struct run *r, json **ret, struct err *err)
 	collect_devcontainer(r, status);
 	collect_cluster(r, status, clusters.n ? clusters.v[0] : NULL);
 	strv_done(&clusters);
-	if (streq(json_str(status, "cluster.state", ""), "running"))
+	if (streq(json_str(status, "cluster.state", ""), "running") || streq(json_str(status, "cluster.state", ""), "external"))
 		k = cluster_kube(&c, NULL);
 	if (k) {
 		collect_nodes(k, json_get(status, "cluster"));
