@@ -22,7 +22,8 @@ git clone -q "$WORK" "$OTHER"
 cp -a "$WORK/build" "$OTHER/build"
 echo '{ "cluster": { "api": { "host": "0.0.0.0" } } }' >"$E2E/there.json"
 try "a cluster is there" "$BOOTSTRAP" cluster create $name --config "$E2E/there.json" --headless
-host=$(curl -s --unix-socket "$sock" http://engine/networks/bridge | jq -r '.IPAM.Config[0].Gateway')
+bridge=$(curl -s --unix-socket "$sock" http://engine/networks/bridge | jq -r '.Options["com.docker.network.bridge.name"]')
+host=$(ip -4 -o addr show "$bridge" | awk '{ sub("/.*", "", $4); print $4; exit }')
 sed "s|server: \"*https://127.0.0.1:\([0-9]*\)\"*|server: https://$host:\1\n      tls-server-name: 127.0.0.1|" \
 	"$XDG_STATE_HOME/firestream/cluster-$name/kubeconfig" >"$OTHER/there.yaml"
 echo '{ "cluster": { "kubeconfig": "there.yaml" }, "services": [] }' >"$OTHER/firestream.json"
