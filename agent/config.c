@@ -29,6 +29,32 @@ static const struct {
 	{ "resolv_conf", "/etc/resolv.conf", offsetof(struct config, resolv_conf), true },
 };
 
+/* A newer bootstrap brings its own agent: what this one does not know is a mistake. */
+static int keys_check(const json *j, struct err *err)
+{
+	static const char *const others[] = { "pod_cidr", "service_cidr", "dns", "listen", "metrics", "stale", "mode" };
+	const char *known[ARRAY_SIZE(texts) + ARRAY_SIZE(others)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		known[n++] = texts[i].key;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		known[n++] = others[i];
+	json_each(e, j) {
+		const char *near;
+		bool found = !e->string;
+
+		for (size_t i = 0; i < n && !found; i++)
+			found = streq(e->string, known[i]);
+		if (found)
+			continue;
+		near = str_nearest(e->string, known, n);
+		return err_set(err, -EINVAL, "\"%s\" is no key%s%s%s", e->string, near ? "; did you mean \"" : "", near ? near : "",
+			       near ? "\"?" : "");
+	}
+	return 0;
+}
+
 /* A key's text; the default where the key is absent; NULL with a sentence where it is something else. */
 static const char *text_read(const json *j, const char *key, const char *def, struct err *err)
 {
@@ -173,8 +199,10 @@ int config_parse(const void *p, size_t n, struct config *ret, struct err *err)
 {
 	struct config c = { 0 };
 	autojson json *j = json_parse(p, n, err);
-	int r = j ? texts_read(j, &c, err) : -EINVAL;
+	int r = j ? keys_check(j, err) : -EINVAL;
 
+	if (!r)
+		r = texts_read(j, &c, err);
 	if (!r)
 		r = mode_read(j, &c, err);
 	if (!r && (c.mode != CONFIG_FORWARD || json_is(j, "pod_cidr")))	/* where nodes have no networks of their own, nothing says it */

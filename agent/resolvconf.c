@@ -250,7 +250,7 @@ static int original_find(struct resolvconf *rc, struct err *err)
 	int r = content_read(rc->fd, &current);
 
 	if (r)
-		return err_set(err, r, "cannot read %s", rc->agent->config.resolv_conf);
+		return err_set(err, r, "cannot read %s: %s", rc->agent->config.resolv_conf, strerror(-r));
 	if (resolv_is_ours(buf_str(&current), current.len)) {
 		original_recall(rc->saved_path, &rc->agent->config, &current, &rc->original);
 		log_info("resolv.conf is ours already: the saved original is used");

@@ -410,6 +410,17 @@ void rules_flush(struct rules *r)
 	}
 }
 
+void rules_current(struct rules *r)
+{
+	if (r && r->nft && !r->refusing && zone_is_current(r->agent->zone))
+		on_renew(&r->renew);
+}
+
+bool rules_are_done(const struct rules *r)
+{
+	return !r || !r->nft || r->refusing || !zone_is_current(r->agent->zone);
+}
+
 void rules_rebuild(struct rules *r)
 {
 	if (!r || !r->nft)

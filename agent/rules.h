@@ -18,6 +18,10 @@ int rules_start(struct agent *a, struct err *err);
 void rules_stop(struct agent *a);
 void rules_status(struct agent *a, json *o);
 
+/* All is known now, for the first time or again: what nobody serves is refused from this moment. NULL is fine. */
+void rules_current(struct rules *r);
+/* Is it refused, as far as it can be? */
+bool rules_are_done(const struct rules *r);
 /* All of it anew, soon: what is never caught has changed. NULL is fine. */
 void rules_rebuild(struct rules *r);
 /* Puts what has changed in place, now: before a name is answered from what has changed. Cheap without changes; NULL is fine. */

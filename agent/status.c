@@ -6,13 +6,15 @@
 
 #include "agent/cluster.h"
 #include "agent/reconcile.h"
+#include "agent/rules.h"
 #include "agent/zone.h"
 #include "base/mem.h"
 #include "version.h"
 
 bool agent_is_ready(const struct agent *a)
 {
-	return a->serving && cluster_is_up(a->cluster) && reconcile_is_done(a->reconcile) && zone_is_settled(a->zone);
+	return a->serving && cluster_is_up(a->cluster) && reconcile_is_done(a->reconcile) && zone_is_settled(a->zone) &&
+	       rules_are_done(a->rules);
 }
 
 static const char *state_name(const struct agent *a)
@@ -109,6 +111,7 @@ static void text_names(struct buf *b, const json *s)
 	buf_addf(b, "known      %lld services, %lld endpoint slices, %lld namespaces%s%s\n", (long long)json_int(s, "names.services", 0),
 		 (long long)json_int(s, "names.endpoint_slices", 0), (long long)json_int(s, "names.namespaces", 0),
 		 json_bool(s, "names.synced", false) ? "" : ", not all yet", json_bool(s, "names.live", false) ? "" : ", not followed now");
+	text_problem(b, json_get(s, "names.error"));
 	buf_addf(b, "cache      %lld names, %lld kB  %lld hits, %lld misses, %lld asked together\n",
 		 (long long)json_int(s, "dns.cache.entries", 0), (long long)json_int(s, "dns.cache.bytes", 0) / 1024,
 		 (long long)json_int(s, "dns.cache.hits", 0), (long long)json_int(s, "dns.cache.misses", 0),

@@ -138,15 +138,33 @@ static struct upstreams_server *server_new(struct agent *a, const struct hostpor
 	return s;
 }
 
-void upstreams_set(struct agent *a, const struct hostport *servers, size_t n)
+/* Each once: a server that is named twice is not asked twice. */
+static size_t servers_once(const struct hostport *servers, size_t n, struct hostport ret[static UPSTREAMS_MAX])
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n && kept < UPSTREAMS_MAX; i++) {
+		bool again = false;
+
+		for (size_t k = 0; k < kept; k++)
+			again |= hostport_eq(&ret[k], &servers[i]);
+		if (!again)
+			ret[kept++] = servers[i];
+	}
+	return kept;
+}
+
+void upstreams_set(struct agent *a, const struct hostport *given, size_t given_count)
 {
 	struct upstreams *u = a->upstreams, old = *u;
+	struct hostport servers[UPSTREAMS_MAX];
+	size_t n = servers_once(given, given_count, servers);
 	char text[HOSTPORT_STRLEN];
 
 	if (is_same(u, servers, n))
 		return;
 	u->n = 0;
-	for (size_t i = 0; i < n && u->n < UPSTREAMS_MAX; i++) {
+	for (size_t i = 0; i < n; i++) {
 		u->v[u->n] = server_new(a, &servers[i]);
 		if (!u->v[u->n])
 			continue;

@@ -8,6 +8,7 @@
 #include "agent/carry.h"
 #include "agent/cluster.h"
 #include "agent/reconcile.h"
+#include "agent/rules.h"
 #include "agent/worker.h"
 #include "agent/zone.h"
 #include "base/file.h"
@@ -91,6 +92,16 @@ static void zone_report(struct watch *w)
 	}
 	zone_set_live(w->agent->zone, live, refused);
 	carry_set_connected(w->agent->carry, live);
+	rules_current(w->agent->rules);
+}
+
+/* One refusal is said, not one for each row: an API server that starts refuses all until its rules are loaded. */
+static bool is_first_refusal(const struct watch *w, const struct row *r)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (w->row[i].refused && &w->row[i] != r)
+			return false;
+	return r->refused;
 }
 
 static void on_state(void *owner, bool connected, const struct err *why)
@@ -103,7 +114,8 @@ static void on_state(void *owner, bool connected, const struct err *why)
 	r->refused = !connected && why && (why->code == -EACCES || why->code == -ENOENT);
 	if (i == ROW_NODES && connected)
 		log_info("API server: connected");
-	else if (!connected && (!why || why->code != -ESTALE) && (i == ROW_NODES || r->refused))	/* 410 only means: list again */
+	else if (!connected && (!why || why->code != -ESTALE) &&	/* 410 only means: list again */
+		 (r->refused ? is_first_refusal(w, r) : i == ROW_NODES))
 		trouble_note(&w->agent->trouble, "API server", "%s: %s", rows[i].name, why ? err_text(why) : "not connected");
 	if (i == ROW_NODES)
 		cluster_set_api(w->agent->cluster, connected, why);
@@ -179,7 +191,10 @@ static void object_delete(void *owner, const json *object)
 
 static void object_end(void *owner)
 {
-	store_end(watch_of(owner)->agent->zone->store, kind_of(owner));
+	struct agent *a = watch_of(owner)->agent;
+
+	store_end(a->zone->store, kind_of(owner));
+	rules_current(a->rules);
 }
 
 /* ---- CoreDNS's ConfigMaps ---------------------------------------------------------------------------------------- */

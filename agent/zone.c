@@ -161,6 +161,8 @@ void zone_status(struct agent *a, json *o)
 		return;
 	json_set_bool(j, "synced", store_synced(z->store));
 	json_set_bool(j, "live", z->live);
+	if (z->refused)
+		json_set_str(j, "error", "the API server does not let the agent see them: names are asked of CoreDNS");
 	json_set_int(j, "services", store_count(z->store, STORE_SERVICES));
 	json_set_int(j, "endpoint_slices", store_count(z->store, STORE_SLICES));
 	json_set_int(j, "namespaces", store_count(z->store, STORE_NAMESPACES));

@@ -260,27 +260,6 @@ json *json_copy(const json *j)
 	return j ? made(cJSON_Duplicate(j, true)) : NULL;
 }
 
-/* The UTF-8 character at s: its bytes and *ret, or 0 when it is broken. */
-static size_t utf8_char(const char *s, uint32_t *ret)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char lead = (unsigned char)s[0];
-	size_t n = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-	uint32_t c = n == 1 ? lead : lead & (0x7fu >> n);
-
-	if ((lead >= 0x80 && lead < 0xc0) || lead >= 0xf8)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if (((unsigned char)s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | ((unsigned char)s[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 0;
-	*ret = c;
-	return n;
-}
-
 /* What YAML takes for line breaks or refuses is escaped as well. */
 static bool is_literal(uint32_t c)
 {
@@ -308,7 +287,7 @@ void json_quote(struct buf *b, const char *s)
 	buf_addc(b, '"');
 	while (*s) {
 		uint32_t c = 0xfffd;
-		size_t n = utf8_char(s, &c);
+		size_t n = str_utf8(s, &c);
 
 		if (n)
 			quote_char(b, s, n, c);

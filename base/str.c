@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -225,4 +226,38 @@ bool str_is_subdomain(const char *s)
 		if (!slice_is_label(label))
 			return false;
 	return true;
+}
+
+size_t str_utf8(const char *s, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char lead = (unsigned char)s[0];
+	size_t n = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	uint32_t c = n == 1 ? lead : lead & (0x7fu >> n);
+
+	if ((lead >= 0x80 && lead < 0xc0) || lead >= 0xf8)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if (((unsigned char)s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | ((unsigned char)s[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return 0;
+	*ret = c;
+	return n;
+}
+
+void str_printable(char *s)
+{
+	while (*s) {
+		uint32_t c = 0;
+		size_t n = str_utf8(s, &c);
+
+		if (!n)
+			*s = '?';
+		else if (c < ' ' || (c >= 0x7f && c < 0xa0))
+			memset(s, ' ', n);
+		s += n ? n : 1;
+	}
 }

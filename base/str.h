@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -47,6 +48,11 @@ void strv_done(struct strv *l);
 
 /* The candidate nearest to s by edit distance (case ignored, at most a third of its length + 1), or NULL. */
 const char *str_nearest(const char *s, const char *const *candidates, size_t n);
+
+/* The UTF-8 character (RFC 3629) at s: the number of its bytes, its value in *ret; 0 when there is none. */
+size_t str_utf8(const char *s, uint32_t *ret);
+/* Makes a peer's text fit for logs and terminals: control characters (C1 too) become blanks, what is no UTF-8 becomes '?'. In place. */
+void str_printable(char *s);
 
 /* Grammar of names in Kubernetes: RFC 1123 label (≤ 63) and subdomain (≤ 253), lower case. NULL is neither. */
 bool str_is_label(const char *s);

@@ -257,7 +257,7 @@ static json *error_object(const char *body, size_t n)
 	return open && close && close > open ? json_parse(open, (size_t)(close - open) + 1, NULL) : NULL;
 }
 
-int http_status_error(int status, const void *body, size_t n, struct err *err)
+static int status_say(int status, const void *body, size_t n, struct err *err)
 {
 	int code = status_code(status);
 	autojson json *j = error_object(body, n);
@@ -274,4 +274,13 @@ int http_status_error(int status, const void *body, size_t n, struct err *err)
 	if (n && str_split(&line, '\n', &first) && (first = str_trim(first)).len)
 		return err_set(err, code, "%.*s (HTTP %d)", (int)MIN(first.len, FIRST_LINE), first.p, status);
 	return err_set(err, code, "HTTP status %d", status);
+}
+
+int http_status_error(int status, const void *body, size_t n, struct err *err)
+{
+	int code = status_say(status, body, n, err);
+
+	if (err)
+		str_printable(err->msg);
+	return code;
 }

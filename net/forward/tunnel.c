@@ -192,6 +192,7 @@ static void on_ws_close(void *owner, unsigned code, const char *reason)
 		tunnel_stream_ended(s, true);
 	}
 	err_set(&why, -ECONNRESET, "the API server closed the WebSocket (%u%s%s)", code, *reason ? ": " : "", reason);
+	str_printable(why.msg);
 	tunnel_lose(t, &why);
 }
 

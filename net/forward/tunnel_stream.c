@@ -67,8 +67,10 @@ static char *text_read(const struct buf *said)
 {
 	autojson json *o = buf_str(said)[0] == '{' ? json_parse(said->data, said->len, NULL) : NULL;
 	struct str plain = str_trim(str_from(json_str(o, "message", buf_str(said))));
+	char *text = xstrndup(plain.p, plain.len);
 
-	return xstrndup(plain.p, plain.len);
+	str_printable(text);
+	return text;
 }
 
 bool tunnel_text_is_refusal(const char *text)

@@ -11,7 +11,7 @@
 static void test_good(void)
 {
 	static const char text[] = "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16, fd42::/56\",\"service_cidr\":[\"10.43.0.0/16\"],"
-				   "\"dns\":\"10.43.0.10\",\"later\":true}";
+				   "\"dns\":\"10.43.0.10\"}";
 	char a[HOSTPORT_STRLEN], p[PREFIX_STRLEN];
 	struct err err = { 0 };
 	struct config c;
@@ -89,6 +89,8 @@ static void test_bad(void)
 	static const struct { const char *text, *want; } rows[] = {
 		{ "", NULL },
 		{ "[]", "\"kubeconfig\" is missing" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"metric\":\"127.0.0.1\"}", "\"metric\" is no key; did you mean \"metrics\"?" },
+		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"zzzzzzzzzz\":1}", "\"zzzzzzzzzz\" is no key" },
 		{ "{\"kubeconfig\":5}", "\"kubeconfig\": a text is expected" },
 		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"socket\":\"run/a.sock\"}", "\"socket\": \"run/a.sock\" is no absolute path" },
 		{ "{" BASE ",\"dns\":\"10.43.0.10\",\"cluster_domain\":5}", "\"cluster_domain\": a text is expected" },

@@ -82,8 +82,34 @@ static void test_names(void)
 	ok(!str_is_label(NULL) && !str_is_subdomain(NULL), "NULL is no name");
 }
 
+static void test_printable(void)
+{
+	static const struct { const char *text, *want; } rows[] = {
+		{ "plain", "plain" },
+		{ "", "" },
+		{ "\x1b[31mred\x07", " [31mred " },
+		{ "two\r\nlines\t", "two  lines " },
+		{ "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x98\x80", "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x98\x80" },
+		{ "C1 \xc2\x9b""31m", "C1   31m" },
+		{ "cut \xe2\x82", "cut ??" },
+		{ "stray \x80\xff", "stray ??" },
+		{ "overlong \xc0\xaf", "overlong ??" },
+		{ "surrogate \xed\xa0\x80", "surrogate ???" },
+		{ "\x7f", " " },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "%s", rows[i].text);
+		str_printable(text);
+		is_str(text, rows[i].want, "made printable: row %zu", i);
+	}
+}
+
 int main(void)
 {
+	test_printable();
 	test_slices();
 	test_list();
 	test_nearest();
