@@ -19,6 +19,8 @@
 #define FINISH_SILENT_MS 3000		/* the client has ended, the pod says nothing */
 #define FINISH_END_MS 10000		/* our end was passed on, the pod's does not come */
 #define DRAIN_ROUNDS 64
+#define HOLD_MS 1000			/* a client that reads nothing for so long never does; */
+#define HOLD_READS_MS 10000		/* one that did read may stop for a moment */
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
@@ -49,7 +51,8 @@ struct conn *conn_new(struct forward *w, int fd, const struct addr *client, stru
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	*c = (struct conn){ .to = w, .fd = fd, .loop = l, .queue = BUF_INIT(2 * CONN_QUEUE_MAX), .replayable = true,
-			    .replay = BUF_INIT(CONN_REPLAY_MAX), .begun_ns = loop_now(l), .active_ns = loop_now(l) };
+			    .replay = BUF_INIT(CONN_REPLAY_MAX), .begun_ns = loop_now(l), .active_ns = loop_now(l),
+			    .taken_ns = loop_now(l) };
 	if (client)
 		c->client = *client;
 	atomic_fetch_add(&w->open, 1);
@@ -65,6 +68,7 @@ static void conn_end(struct conn *c)
 	tunnel_stream_reset(&c->stream);
 	io_stop(&c->io);
 	timer_stop(&c->timer);
+	timer_stop(&c->hold);
 	conn_unlist(c);
 	close(c->fd);
 	buf_done(&c->queue);
@@ -122,6 +126,44 @@ static bool conn_is_done(struct conn *c)
 	return c->far_over && !queued(c);
 }
 
+static void unread_fail(struct conn *c)
+{
+	forward_fail(c->to, "the client does not read what the pod sends, and others share the session");
+	conn_reset(c);
+}
+
+static uint64_t hold_left_ms(const struct conn *c)
+{
+	uint64_t ms = (loop_now(c->loop) - c->taken_ns) / 1000000, most = c->reads ? HOLD_READS_MS : HOLD_MS;
+
+	return ms < most ? most - ms : 0;
+}
+
+static void on_hold(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, hold);
+
+	if (c->session->tunnel.alone)
+		c->holds = false;
+	else if (hold_left_ms(c))
+		timer_start(c->loop, t, hold_left_ms(c), on_hold);
+	else
+		unread_fail(c);
+}
+
+/* Others in the session wait for a client that reads slowly: nothing new is placed there, and what it is sent is not lost. */
+static void hold_set(struct conn *c, bool holds)
+{
+	if (c->holds == holds)
+		return;
+	c->holds = holds;
+	if (holds)
+		timer_start(c->loop, &c->hold, hold_left_ms(c), on_hold);
+	else
+		timer_stop(&c->hold);
+	session_alone_check(c->session);
+}
+
 static void slow_check(struct conn *c)
 {
 	struct session *s = c->session;
@@ -131,6 +173,8 @@ static void slow_check(struct conn *c)
 		session_retire(s);
 	if (s->tunnel.alone && c->stream.tunnel)
 		tunnel_pause(&s->tunnel, slow || (s->tunnel.paused && queued(c) > CONN_QUEUE_SLOW / 4));
+	else
+		hold_set(c, c->stream.tunnel && queued(c) > (c->holds ? CONN_QUEUE_HOLD / 4 : CONN_QUEUE_HOLD));
 }
 
 /* Returns false when the client is gone, and c with it. */
@@ -141,13 +185,17 @@ static bool conn_send(struct conn *c)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n < 0 && errno == EAGAIN) {
+			c->was_full = true;
 			break;
+		}
 		if (n < 0) {
 			conn_reset(c);
 			return false;
 		}
 		c->queue_at += (size_t)n;
+		c->reads = c->was_full;
+		c->taken_ns = loop_now(c->loop);
 	}
 	if (!queued(c)) {
 		buf_reset(&c->queue);
@@ -196,10 +244,8 @@ static void on_data(struct tunnel_stream *stream, const uint8_t *p, size_t n)
 	if (c->session->bulk)
 		bulk_note(c->session->bulk, n);
 	much_check(c);
-	if (queued(c) <= CONN_QUEUE_MAX)
-		return;
-	forward_fail(c->to, "the client does not read what the pod sends, and others share the session");
-	conn_reset(c);
+	if (queued(c) > CONN_QUEUE_MAX)
+		unread_fail(c);
 }
 
 static void on_end(struct tunnel_stream *stream, int code, const char *text)
@@ -348,6 +394,7 @@ void conn_leave(struct conn *c)
 {
 	io_stop(&c->io);
 	timer_stop(&c->timer);
+	timer_stop(&c->hold);
 }
 
 void conn_join(struct conn *c, struct loop *l)
@@ -355,5 +402,7 @@ void conn_join(struct conn *c, struct loop *l)
 	c->loop = l;
 	if (c->client_over && !c->far_over)
 		timer_start(l, &c->timer, c->finishing ? FINISH_END_MS : FINISH_SILENT_MS, on_timer);
+	if (c->holds)
+		timer_start(l, &c->hold, hold_left_ms(c), on_hold);
 	conn_watch(c);
 }

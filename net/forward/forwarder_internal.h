@@ -15,6 +15,7 @@
 #define CONN_MUCH (1u << 20)		/* a conn that has moved this much is moved away from the others */
 #define CONN_REPLAY_MAX (64u << 10)
 #define CONN_QUEUE_SLOW (512u << 10)	/* waiting for the client to read */
+#define CONN_QUEUE_HOLD (8u << 20)	/* then the session's others wait, if the client does read */
 #define CONN_QUEUE_MAX (16u << 20)
 #define SESSION_STREAMS_MAX 250u	/* below the 256 pending ones that servers allow */
 #define FORWARD_TROUBLE_MAX 400
@@ -60,8 +61,11 @@ struct conn {
 	bool started;			/* has its stream, or had it */
 	bool replayable;
 	bool client_over, far_over, finishing;
+	bool holds;			/* its session's others wait until its client has read more */
+	struct timer hold;
+	bool was_full, reads;		/* its socket was; and then the client has read */
 	uint64_t received, sent;
-	uint64_t begun_ns, active_ns;
+	uint64_t begun_ns, active_ns, taken_ns;	/* taken: when the client has last read something */
 };
 
 struct conn *conn_new(struct forward *w, int fd, const struct addr *client, struct loop *l);

@@ -116,11 +116,20 @@ void session_take(struct session *s, struct conn *c)
 
 /* ---- leaving it -------------------------------------------------------------------------------------------------- */
 
+static bool is_held(const struct session *s)
+{
+	for (const struct conn *c = s->conns; c; c = c->next)
+		if (c->holds)
+			return true;
+	return false;
+}
+
+/* Is its tunnel one stream's alone, and is it to be read? What is alone says the latter itself. */
 void session_alone_check(struct session *s)
 {
 	s->tunnel.alone = s->retired && s->tunnel.count <= 1;
 	if (!s->tunnel.alone)
-		tunnel_pause(&s->tunnel, false);
+		tunnel_pause(&s->tunnel, is_held(s));
 }
 
 void session_retire(struct session *s)

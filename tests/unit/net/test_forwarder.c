@@ -16,6 +16,7 @@
 #define WAIT_MS 15000
 #define MANY 200
 #define LINGER_MS 30
+#define SLOW_MS 2500
 
 /* ---- the world --------------------------------------------------------------------------------------------------- */
 
@@ -332,6 +333,35 @@ static void test_slow(const struct way *way)
 	world_end(&w);
 }
 
+/* One that is slow to read, beside one that says nothing and shares its session. */
+static void test_slow_shared(const struct way *way)
+{
+	struct world w;
+	struct client *slow;
+	struct forward *send;
+	uint64_t fast;
+
+	world_begin(&w);
+	way_take(&w, way);
+	client_new(&w, pod_port(&w, FAKE_ECHO), "hello");
+	clients_run(&w, 5, WAIT_MS);
+	w.clients[0].over = true;
+	send = pod_port(&w, FAKE_SEND + 900);
+	slow = client_new(&w, send, "");
+	fast = loop_deadline(SLOW_MS);
+	for (uint64_t next = loop_deadline(SLOW_MS / 10); loop_deadline(0) < fast;) {
+		(void)!loop_turn(w.loop, loop_deadline(10));
+		if (loop_deadline(0) < next)
+			continue;
+		client_hear(slow);
+		next = loop_deadline(SLOW_MS / 10);
+	}
+	clients_run(&w, 0, WAIT_MS);
+	ok(has_pattern(slow, 900 << 16), "a client that is slow to read, %s, and not alone, gets all (%zu bytes) %s", way->what, slow->got.len,
+	   forward_trouble(send));
+	world_end(&w);
+}
+
 int main(void)
 {
 	test_pods();
@@ -341,6 +371,7 @@ int main(void)
 		test_much(&ways[i]);
 		test_late(&ways[i]);
 		test_slow(&ways[i]);
+		test_slow_shared(&ways[i]);
 	}
 	return tap_done();
 }
