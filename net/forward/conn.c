@@ -252,6 +252,8 @@ static void on_end(struct tunnel_stream *stream, int code, const char *text)
 {
 	struct conn *c = container_of(stream, struct conn, stream);
 
+	if (code < 0 && stream->unread)	/* which the node may now wait to get rid of, for ever: a part of the session hangs */
+		session_retire(c->session);
 	if (code < 0 && c->replayable && forwarder_again(c, code, text))
 		return;
 	if (code < 0) {
