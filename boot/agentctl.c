@@ -238,10 +238,15 @@ static int credential_make(const struct config *c, struct kube *k, bool forward,
 	return r;
 }
 
+static bool forward_is_meant(const struct config *cfg)
+{
+	return cfg->network_mode == NETWORK_FORWARD || (cfg->network_mode == NETWORK_AUTO && existing_is_meant(cfg));
+}
+
 static int files_make(struct step_ctx *c, struct kube *k, struct files *f, struct err *err)
 {
 	const struct config *cfg = &c->run->config;
-	bool forward = cfg->network_mode == NETWORK_FORWARD || (cfg->network_mode == NETWORK_AUTO && existing_is_meant(cfg));
+	bool forward = forward_is_meant(cfg);
 	__attribute__((cleanup(existing_networks_done))) struct existing_networks networks = { 0 };
 	autofree char *path = path_join(c->run->state_dir, "kubeconfig"), *server = NULL;
 	auto(buf) struct buf text = BUF_INIT(1 << 20);
@@ -386,12 +391,16 @@ static int agent_start(struct step_ctx *c, struct err *err)
 	return r > 0 ? err_set(err, r == EXIT_TIMEOUT ? -ETIMEDOUT : -EIO, "%.400s", buf_str(&out)) : r;
 }
 
-/* Nothing to do for an agent that runs and is in sync. */
+/* Nothing to do for an agent that runs and is in sync, and was told the mode that is meant. */
 static bool agent_is_up(struct step_ctx *c)
 {
 	autojson json *status = NULL;
+	bool told;
 
-	return agent_status(c->docker, c->run->dev_id, &status, NULL) == 0 && json_bool(status, "ready", false);
+	if (agent_status(c->docker, c->run->dev_id, &status, NULL) || !json_bool(status, "ready", false))
+		return false;
+	told = streq(json_str(status, "mode", ""), "forward") && !json_bool(status, "mode_auto", false);
+	return told == forward_is_meant(&c->run->config);
 }
 
 int agent_up(struct step_ctx *c, struct err *err)
