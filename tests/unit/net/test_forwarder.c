@@ -304,6 +304,30 @@ static void test_late(const struct way *way)
 	world_end(&w);
 }
 
+/* What was sent to a port that refuses may block a part of the session at the node. */
+static void test_refused(void)
+{
+	static const struct {
+		const char *sent, *what;
+		bool same;
+	} rows[] = { { "", "sent nothing leaves its session to others", true }, { "x", "sent something takes it away", false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct world w;
+		struct fake_pf_count n;
+
+		world_begin(&w);
+		client_new(&w, pod_port(&w, 6), rows[i].sent);
+		clients_run(&w, 0, WAIT_MS);
+		client_new(&w, pod_port(&w, FAKE_NAME), "");
+		clients_run(&w, 0, WAIT_MS);
+		fake_pf_count(w.fake, &n);
+		ok(w.clients[0].reset && count_said(&w, "web-1") == 1 && (n.connections == 1) == rows[i].same,
+		   "a refused connection that %s (%u sessions)", rows[i].what, n.connections);
+		world_end(&w);
+	}
+}
+
 /* One that does not read while a pod sends 60 MB, next to 50 that do. */
 static void test_slow(const struct way *way)
 {
@@ -367,6 +391,7 @@ int main(void)
 	test_pods();
 	test_hold();
 	test_many();
+	test_refused();
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
 		test_much(&ways[i]);
 		test_late(&ways[i]);
