@@ -325,6 +325,26 @@ static int tools_put(struct step_ctx *c, struct err *err)
 	return docker_archive_put(c->docker, run->dev_id, "/", tools_fill, run->node_image, err);
 }
 
+/* `agent` by its bare name, as the manual and resolv.conf's comment speak of it; another program of that name is left alone. */
+#define COMMAND "/usr/local/bin/agent"
+static const char command_text[] = "#!/bin/sh\nexec " AGENT_PROGRAM " \"$@\"\n";
+
+static int command_fill(struct tar *t, void *arg, struct err *err)
+{
+	return tar_file(t, &COMMAND[1], 0755, command_text, strlen(command_text), err);
+}
+
+static int command_put(struct step_ctx *c, struct err *err)
+{
+	auto(buf) struct buf there = BUF_INIT(1 << 16);
+	int r = docker_archive_get(c->docker, c->run->dev_id, COMMAND, &there, NULL, NULL);
+
+	if (r != -ENOENT)
+		return 0;
+	c->changed = true;
+	return docker_archive_put(c->docker, c->run->dev_id, "/", command_fill, NULL, err);
+}
+
 /* ---- the program -------------------------------------------------------------------------------------------------- */
 
 static int agent_exec(struct docker *d, const char *dev_id, const char *const *args, struct buf *out, uint64_t ms, struct err *err)
@@ -411,6 +431,8 @@ int agent_up(struct step_ctx *c, struct err *err)
 
 	if (r == 0)
 		r = tools_put(c, err);
+	if (r == 0)
+		r = command_put(c, err);
 	if (r < 0)
 		return r;
 	if (!c->changed && agent_is_up(c))

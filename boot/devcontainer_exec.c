@@ -8,6 +8,10 @@
 #include "base/mem.h"
 #include "boot/devcontainer_parts.h"
 
+#define LOOK_MS 5000
+
+enum { EXIT_NOT_EXECUTED = 126, EXIT_NOT_FOUND = 127 };
+
 /* ---- session ------------------------------------------------------------------------------------------------------ */
 
 static void env_put(struct strv *env, const json *e)
@@ -165,6 +169,17 @@ static void terminal_env(struct strv *env)
 			strv_addf(env, "%s=%s", names[i], getenv(names[i]));
 }
 
+/* Engines end with 126 for what cannot be executed, whether it is there or not; shells, and newer docker, have 127 for the latter. */
+static int not_executed(struct docker *d, const char *id, const struct docker_exec *x)
+{
+	const char *const look[] = { "/bin/sh", "-c", "command -v -- \"$1\" >/dev/null", "sh", x->argv[0], NULL };
+	auto(buf) struct buf out = BUF_INIT(1 << 12);
+	struct docker_exec y = { .argv = look, .cwd = x->cwd, .user = x->user, .env = x->env, .in = -1, .out = -1, .err = -1,
+				 .capture = &out, .deadline_ns = loop_deadline(LOOK_MS) };
+
+	return docker_exec(d, id, &y, NULL) > 0 ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTED;
+}
+
 int devcontainer_exec(const struct devcontainer *dc, struct docker *d, const char *id, const char *const *argv, const char *user,
 		      const char *cwd, struct err *err)
 {
@@ -184,6 +199,8 @@ int devcontainer_exec(const struct devcontainer *dc, struct docker *d, const cha
 	r = docker_exec(d, id, &x, err);
 	if (x.tty)
 		tty_leave();
+	if (r == EXIT_NOT_EXECUTED)
+		r = not_executed(d, id, &x);
 	dc_session_done(&s);
 	return r;
 }

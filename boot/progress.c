@@ -18,20 +18,21 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { LAST_LINES = 20, LINE_MAX_BYTES = 2000, FRAME_MS = 250, NOTE_MS = 1000 };
+enum { LAST_LINES = 20, LINE_MAX_BYTES = 2000, FRAME_MS = 250, NOTE_MS = 1000, SIGN_MS = 60000 };
 
 struct progress_step {
 	struct progress *p;		/* borrowed */
 	struct progress_step *next;	/* running steps, in order of their start */
 	char *name, *title, *note;	/* owned */
-	uint64_t start_ms, expects_ms, noted_ms;
+	uint64_t start_ms, expects_ms, noted_ms, said_ms;	/* said: a plain line was printed */
 	char *last[LAST_LINES];		/* ring of owned lines, `lines` were added in all */
 	size_t lines;
 };
 
 struct progress {
 	enum progress_mode mode;	/* never AUTO with `live` false */
-	bool live, colour, utf8, paused, ending;
+	bool live, colour, utf8, paused, ending, painting;
+	uint64_t sign_ms;
 	int fd, log_fd;
 	unsigned drawn;
 	struct progress_step *steps;
@@ -172,6 +173,30 @@ static void paint(struct progress *p, const char *text)
 	put(p->fd, buf_str(&b), b.len);
 }
 
+static void plain_event(struct progress *p, struct progress_step *s, const char *event, const char *text)
+{
+	auto(buf) struct buf b = BUF_INIT(LINE_MAX_BYTES + 200);
+
+	stamp(&b, false);
+	buf_addf(&b, " %s%s%s%s%s\n", s->name, *event ? " " : "", event, text && *text ? ": " : "", text ? text : "");
+	put(p->fd, buf_str(&b), b.len);
+	s->said_ms = now_ms();
+}
+
+/* Signs of life of steps that have said nothing for a while. */
+static void signs_print(struct progress *p)
+{
+	for (struct progress_step *s = p->steps; s; s = s->next) {
+		auto(buf) struct buf b = BUF_INIT(LINE_MAX_BYTES);
+
+		if (now_ms() - s->said_ms < p->sign_ms)
+			continue;
+		buf_addf(&b, "still %s, after ", s->note && *s->note ? s->note : "at it");
+		add_duration(&b, now_ms() - s->start_ms);
+		plain_event(p, s, "", buf_str(&b));
+	}
+}
+
 static void *painter_main(void *arg)
 {
 	struct progress *p = arg;
@@ -181,12 +206,14 @@ static void *painter_main(void *arg)
 		struct timespec until;
 
 		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += FRAME_MS * 1000000L;
+		until.tv_nsec += (p->live ? FRAME_MS : MIN(NOTE_MS - 1, (long)p->sign_ms)) * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
 		pthread_cond_timedwait(&p->tick, &p->mutex, &until);
-		if (p->steps && !p->paused)
+		if (p->live && p->steps && !p->paused)
 			paint(p, "");
+		else if (p->mode == PROGRESS_PLAIN)
+			signs_print(p);
 	}
 	pthread_mutex_unlock(&p->mutex);
 	return NULL;
@@ -248,15 +275,6 @@ static void json_event(struct progress *p, const struct progress_step *s, const 
 	put(p->fd, buf_str(&b), b.len);
 }
 
-static void plain_event(struct progress *p, const struct progress_step *s, const char *event, const char *text)
-{
-	auto(buf) struct buf b = BUF_INIT(LINE_MAX_BYTES + 200);
-
-	stamp(&b, false);
-	buf_addf(&b, " %s%s%s%s%s\n", s->name, *event ? " " : "", event, text && *text ? ": " : "", text ? text : "");
-	put(p->fd, buf_str(&b), b.len);
-}
-
 static bool is_utf8(void)
 {
 	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
@@ -290,7 +308,9 @@ struct progress *progress_new(enum progress_mode mode, int fd, const char *log_p
 	p->log_fd = log_path ? open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
 	pthread_mutex_init(&p->mutex, NULL);
 	pthread_cond_init(&p->tick, NULL);
-	if (p->live && painter_start(p) != 0) {
+	p->sign_ms = SIGN_MS;
+	p->painting = (p->live || p->mode == PROGRESS_PLAIN) && painter_start(p) == 0;
+	if (p->live && !p->painting) {
 		p->live = false;
 		p->mode = PROGRESS_PLAIN;
 	}
@@ -311,7 +331,7 @@ struct progress *progress_free(struct progress *p)
 {
 	if (!p)
 		return NULL;
-	if (p->live) {
+	if (p->painting) {
 		pthread_mutex_lock(&p->mutex);
 		p->ending = true;
 		pthread_cond_signal(&p->tick);
@@ -330,6 +350,14 @@ struct progress *progress_free(struct progress *p)
 	pthread_mutex_destroy(&p->mutex);
 	free(p);
 	return NULL;
+}
+
+void progress_sign_after(struct progress *p, uint64_t ms)
+{
+	pthread_mutex_lock(&p->mutex);
+	p->sign_ms = ms;
+	pthread_cond_signal(&p->tick);
+	pthread_mutex_unlock(&p->mutex);
 }
 
 void progress_pause(struct progress *p, bool pause)
@@ -450,7 +478,7 @@ static void add_last_lines(struct buf *b, const struct progress_step *s)
 }
 
 /* "Kubernetes cluster  4.2 s  k3d-demo ready", with the sentence and the last lines of a failure below. */
-static void finish_text(const struct progress_step *s, enum progress_end how, const char *text, const struct err *err,
+static void finish_text(struct progress_step *s, enum progress_end how, const char *text, const struct err *err,
 			uint64_t elapsed)
 {
 	auto(buf) struct buf b = BUF_INIT(1 << 17);

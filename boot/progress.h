@@ -21,6 +21,8 @@ enum progress_end { PROGRESS_DONE, PROGRESS_UNCHANGED, PROGRESS_FAILED, PROGRESS
 /* Writes to fd (stderr as a rule); AUTO: live lines when fd is a terminal. log_path: appended, or NULL. Never NULL. */
 struct progress *progress_new(enum progress_mode mode, int fd, const char *log_path);
 struct progress *progress_free(struct progress *p);
+/* In plain mode a step that says nothing for so long shows that it lives; a minute, unless a test wants less. */
+void progress_sign_after(struct progress *p, uint64_t ms);
 /* Live lines are taken off the screen while paused (a prompt, a child on the terminal). */
 void progress_pause(struct progress *p, bool pause);
 

@@ -33,6 +33,11 @@ else
 fi
 is "$(exec_in dig +noall +comments nothing.default.svc.cluster.local | grep -c NXDOMAIN)" 1 "a name that is not there is NXDOMAIN"
 
+like "$(exec_in agent status 2>/dev/null)" '^agent +ready' "the agent can be asked by its bare name"
+exec_in nosuchcommand >/dev/null 2>&1
+is $? 127 "a command that is not there is 127"
+exec_in /etc/passwd >/dev/null 2>&1
+is $? 126 "one that cannot be executed 126"
 exec_in sh -c 'exit 7'
 is $? 7 "exec passes the exit code on"
 is "$(echo hello | exec_in cat)" hello "exec passes standard input on"

@@ -172,8 +172,28 @@ static void test_live(void)
 	close(terminal);
 }
 
+static void test_sign_of_life(void)
+{
+	char path[32];
+	int fd = scratch(path);
+	struct progress *p = progress_new(PROGRESS_PLAIN, fd, NULL);
+	struct progress_step *s;
+
+	progress_sign_after(p, 50);
+	s = progress_start(p, "image", "Node image", 0);
+	progress_note(s, "compiling node");
+	poll(NULL, 0, 300);
+	progress_finish(s, PROGRESS_DONE, NULL, NULL);
+	progress_free(p);
+	slurp(fd);
+	ok(strstr(text, " image: still compiling node, after 0."), "a step that is silent shows that it lives");
+	close(fd);
+	(void)unlink(path);
+}
+
 int main(void)
 {
+	test_sign_of_life();
 	test_plain();
 	test_json();
 	test_quiet();
