@@ -28,7 +28,7 @@ soon() { # SECONDS COMMAND…
 	until "$@" >/dev/null 2>&1 </dev/null; do [ "$(now_ms)" -lt $deadline ] || return 1; done
 }
 below() { # GOT LIMIT SENTENCE
-	awk -v got="${1:-x}" -v limit="$2" 'BEGIN { exit !(got ~ /^[0-9.]+$/ && got + 0 <= limit + 0) }'
+	awk -v got="${1:-x}" -v limit="$2" 'BEGIN { exit !(got ~ /^-?[0-9.]+$/ && got + 0 <= limit + 0) }'
 	ok $? "$3 ($1, at most $2)"
 }
 
