@@ -29,20 +29,6 @@ static const json *entry_find(const json *config, const char *list, const char *
 	return NULL;
 }
 
-static json *context_unknown(const json *config, const char *name, struct err *err)
-{
-	struct strv names = { 0 };
-	const char *near;
-
-	json_each(e, json_get(config, "contexts"))
-		strv_add(&names, json_str(e, "name", ""));
-	near = str_nearest(name, (const char *const *)names.v, names.n);
-	err_set(err, -EINVAL, "the kubeconfig has no context \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "",
-		near ? "\"?" : "");
-	strv_done(&names);
-	return NULL;
-}
-
 /* "certificate-authority": FILE becomes "certificate-authority-data": its content. */
 static int file_inside(json *o, const char *key, bool base64, const char *as, struct err *err)
 {
@@ -94,8 +80,10 @@ json *existing_extract(const json *config, const char *context, const char *name
 		err_set(err, -EINVAL, "the kubeconfig has no current context; name one in cluster.context");
 		return NULL;
 	}
-	if (!entry)
-		return context_unknown(config, wanted, err);
+	if (!entry) {
+		(void)kubeconfig_unknown(config, wanted, err);
+		return NULL;
+	}
 	if (!json_is(cluster, "cluster.server")) {
 		err_set(err, -EINVAL, "context %s: its cluster is not in the kubeconfig", wanted);
 		return NULL;
@@ -128,16 +116,9 @@ json *existing_extract(const json *config, const char *context, const char *name
 
 static int access_write(const struct run *r, struct err *err)
 {
-	const char *named_file = r->config.cluster.kubeconfig;
-	autofree char *file = named_file ? xstrdup(named_file) : kubeconfig_path(), *text = NULL;
-	autofree char *own = path_join(r->state_dir, "kubeconfig");
-	auto(buf) struct buf b = BUF_INIT(KUBECONFIG_MAX);
-	autojson json *config = NULL, *one = NULL;
-	int e = file_read(file, &b, err);
+	autofree char *own = path_join(r->state_dir, "kubeconfig"), *text = NULL;
+	autojson json *config = kubeconfig_load(r->config.cluster.kubeconfig, err), *one = NULL;
 
-	if (e < 0)
-		return e == -ENOENT ? err_set(err, -ENOPKG, "there is no kubeconfig %s; name one in cluster.kubeconfig", file) : e;
-	config = kubeconfig_parse(file, buf_str(&b), b.len, err);
 	one = config ? existing_extract(config, r->config.cluster.context, NAME, err) : NULL;
 	if (!one)
 		return err && err->code ? err->code : -EINVAL;

@@ -9,8 +9,6 @@
 #include "boot/forward_run.h"
 #include "net/kube/kubeconfig.h"
 
-#define KUBECONFIG_MAX ((size_t)1 << 20)
-
 /* That of who called sudo, which is what it takes to write names. Caller owns; NULL. */
 static char *config_of_caller(void)
 {
@@ -22,32 +20,20 @@ static char *config_of_caller(void)
 }
 
 /* The user's own; where there is none, that of who called sudo, then the project's. */
-static char *config_path(const struct forwarding *f)
-{
-	autofree char *own = path_join(f->run->state_dir, "kubeconfig"), *user = kubeconfig_path(), *caller = config_of_caller();
-
-	if (f->run->opt->kubeconfig)
-		return xstrdup(f->run->opt->kubeconfig);
-	if (getenv("KUBECONFIG") || file_exists(user))
-		return steal(&user);
-	if (caller && file_exists(caller))
-		return steal(&caller);
-	return file_exists(own) ? steal(&own) : steal(&user);
-}
-
 static json *config_read(const struct forwarding *f, struct err *err)
 {
-	autofree char *path = config_path(f);
-	auto(buf) struct buf text = BUF_INIT(KUBECONFIG_MAX);
+	autofree char *own = path_join(f->run->state_dir, "kubeconfig"), *user = kubeconfig_path(), *caller = config_of_caller();
 	json *config;
-	int r = file_read(path, &text, err);
 
-	if (r == -ENOENT)
-		err_set(err, -ENOPKG, "there is no kubeconfig %s; name one with --kubeconfig or KUBECONFIG", path);
-	if (r < 0)
-		return NULL;
-	config = kubeconfig_parse(path, buf_str(&text), text.len, err);
-	explicit_bzero(text.data, text.len);
+	if (f->run->opt->kubeconfig)
+		config = kubeconfig_load(f->run->opt->kubeconfig, err);
+	else if (getenv("KUBECONFIG") || file_exists(user))
+		config = kubeconfig_load(NULL, err);
+	else
+		config = kubeconfig_load(caller && file_exists(caller) ? caller : file_exists(own) ? own : NULL, err);
+	if (!config && err->code == -ENOPKG)
+		err_set(err, -ENOPKG, "there is no kubeconfig %s; name one with --kubeconfig or KUBECONFIG",
+			f->run->opt->kubeconfig ? f->run->opt->kubeconfig : user);
 	return config;
 }
 
@@ -59,41 +45,26 @@ static const json *context_find(const json *config, const char *name)
 	return NULL;
 }
 
-static int context_unknown(const json *config, const char *name, struct err *err)
-{
-	struct strv names = { 0 };
-	autofree char *all = NULL;
-	const char *near;
-	int r;
-
-	json_each(e, json_get(config, "contexts"))
-		strv_add(&names, json_str(e, "name", ""));
-	near = str_nearest(name, (const char *const *)names.v, names.n);
-	all = strv_join(&names, ", ");
-	r = near ? err_set(err, -EINVAL, "the kubeconfig has no context \"%s\"; did you mean \"%s\"?", name, near) :
-		   err_set(err, -EINVAL, "the kubeconfig has no context \"%s\"; it has %s", name, names.n ? all : "none");
-	strv_done(&names);
-	return r;
-}
-
 static int context_open(struct forwarding *f, const json *config, const char *name, struct err *err)
 {
 	const json *entry = context_find(config, name);
 	struct forward_context *c = &f->contexts[f->n_contexts];
 	struct http_endpoint endpoint = { 0 };
 	autojson json *version = NULL;
+	struct kube_auth *auth;
 	int r;
 
 	if (!entry)
-		return context_unknown(config, name, err);
+		return kubeconfig_unknown(config, name, err);
 	for (size_t i = 0; i < f->n_contexts; i++)
 		if (streq(f->contexts[i].name, name))
 			return 0;
-	r = kubeconfig_endpoint(config, name, &endpoint, err);
+	r = kube_auth_open(f->loop, config, name, &auth, &endpoint, err);
 	if (r < 0)
 		return r;
-	*c = (struct forward_context){ .name = xstrdup(name), .ns = xstrdup(json_str(entry, "context.namespace", "default")) };
+	*c = (struct forward_context){ .name = xstrdup(name), .ns = xstrdup(json_str(entry, "context.namespace", "default")), .auth = auth };
 	c->kube = kube_new(f->loop, &endpoint);
+	kube_auth_follow(auth, c->kube);
 	f->n_contexts++;
 	r = kube_get(c->kube, "/version", &version, err);
 	if (r == -EACCES || r == -ENOENT)	/* a server may hide its version; who may not list is told later */
@@ -211,6 +182,7 @@ int forward_contexts_open(struct forwarding *f, struct err *err)
 void forward_contexts_close(struct forwarding *f)
 {
 	for (size_t i = 0; i < f->n_contexts; i++) {
+		kube_auth_free(f->contexts[i].auth);
 		kube_free(f->contexts[i].kube);
 		free(f->contexts[i].name);
 		free(f->contexts[i].label);

@@ -11,6 +11,7 @@
 #include "boot/forward_plan.h"
 #include "boot/run.h"
 #include "net/forward/forwarder.h"
+#include "net/kube/auth.h"
 #include "net/kube/watch.h"
 
 struct forwarding;
@@ -19,6 +20,7 @@ struct forward_view;
 struct forward_context {
 	char *name, *label, *ns;	/* owned; label: of several contexts; ns: its own namespace */
 	struct kube *kube;		/* owned */
+	struct kube_auth *auth;		/* owned; renews its credential; or NULL */
 };
 
 struct forward_watch {

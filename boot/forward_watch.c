@@ -69,6 +69,8 @@ static void on_state(void *owner, bool connected, const struct err *why)
 	w->connected = connected;
 	if (!connected && why)
 		d->why = *why;
+	if (!connected && why && why->code == -EACCES && f->planned)
+		kube_auth_refused(d->context->auth);
 	if (!connected && !f->planned && why && !f->failed && (why->code == -EACCES || why->code == -ENOENT || why->code == -EINVAL)) {
 		f->failed = true;
 		f->error = *why;

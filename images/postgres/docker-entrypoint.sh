@@ -41,7 +41,8 @@ folders() {
 
 # initdb wants that the user has a name.
 cluster_make() {
-	local wrapper=/usr/lib/$(uname -m)-linux-gnu/libnss_wrapper.so
+	local wrapper
+	wrapper=/usr/lib/$(uname -m)-linux-gnu/libnss_wrapper.so
 	if ! getent passwd "$(id -u)" >/dev/null && [ -e "$wrapper" ]; then
 		NSS_WRAPPER_PASSWD=$(mktemp) NSS_WRAPPER_GROUP=$(mktemp)
 		echo "postgres:x:$(id -u):$(id -g):PostgreSQL:$PGDATA:/bin/false" >"$NSS_WRAPPER_PASSWD"
@@ -62,7 +63,8 @@ scripts_run() {
 	local f
 	for f; do
 		case $f in
-		*.sh) if [ -x "$f" ]; then "$f"; else . "$f"; fi ;;
+		*.sh) # shellcheck disable=SC1090 # the user's
+			if [ -x "$f" ]; then "$f"; else . "$f"; fi ;;
 		*.sql) docker_process_sql -f "$f" ;;
 		*.sql.gz) gunzip -c "$f" | docker_process_sql ;;
 		*.sql.xz) xzcat "$f" | docker_process_sql ;;
@@ -76,7 +78,8 @@ scripts_run() {
 cluster_fill() {
 	export PGHOST='' PGHOSTADDR='' PGPASSWORD=${PGPASSWORD:-$POSTGRES_PASSWORD}
 	pg_ctl -D "$PGDATA" -o "-c listen_addresses='' -p ${PGPORT:-5432}" -w start
-	[ "$POSTGRES_DB" = postgres ] || POSTGRES_DB=postgres docker_process_sql --set "db=$POSTGRES_DB" <<<'CREATE DATABASE :"db";'
+	local wanted=$POSTGRES_DB
+	[ "$wanted" = postgres ] || POSTGRES_DB=postgres docker_process_sql --set "db=$wanted" <<<'CREATE DATABASE :"db";'
 	scripts_run /docker-entrypoint-initdb.d/*
 	pg_ctl -D "$PGDATA" -m fast -w stop
 	unset PGHOST PGHOSTADDR PGPASSWORD
@@ -93,7 +96,7 @@ only_asks() {
 [ "${1:0:1}" != - ] || set -- postgres "$@"
 if [ "$1" = postgres ] && ! only_asks "$@"; then
 	folders
-	[ "$(id -u)" != 0 ] || exec setpriv --reuid=postgres --regid=postgres --init-groups "$BASH_SOURCE" "$@"
+	[ "$(id -u)" != 0 ] || exec setpriv --reuid=postgres --regid=postgres --init-groups "${BASH_SOURCE[0]}" "$@"
 	if [ ! -s "$PGDATA/PG_VERSION" ]; then
 		values
 		shopt -s nullglob

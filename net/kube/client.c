@@ -77,6 +77,15 @@ void kube_set_bearer(struct kube *k, const char *token)
 	free_secret(old);
 }
 
+void kube_set_credential(struct kube *k, const char *token, const char *cert_pem, const char *key_pem)
+{
+	kube_set_bearer(k, token);
+	free(k->endpoint.cert_pem);
+	k->endpoint.cert_pem = xstrdup(cert_pem);
+	free_secret(k->endpoint.key_pem);
+	k->endpoint.key_pem = xstrdup(key_pem);
+}
+
 /* A request that nobody gets to see before it has ended. */
 static int request_run(struct kube *k, struct http_req *r, uint64_t timeout_ms, struct err *err)
 {

@@ -25,6 +25,8 @@ void kube_rest(struct kube *k);
 const struct http_endpoint *kube_endpoint(const struct kube *k);
 /* Another token for the requests that start from now on (copied). */
 void kube_set_bearer(struct kube *k, const char *token);
+/* Another credential; what is NULL is none. Copied. */
+void kube_set_credential(struct kube *k, const char *token, const char *cert_pem, const char *key_pem);
 
 /* Any call; body borrowed. timeout_ms 0: 10 s. *ret may be NULL when the answer was not JSON. */
 int kube_call(struct kube *k, const char *method, const char *path, const char *content_type, const json *body,

@@ -116,8 +116,67 @@ json *kubeconfig_parse(const char *file, const void *p, size_t n, struct err *er
 		path_resolve(user, "client-certificate", dir);
 		path_resolve(user, "client-key", dir);
 		path_resolve(user, "tokenFile", dir);
+		if (strchr(json_str(user, "exec.command", ""), '/'))	/* else it is looked for in PATH */
+			path_resolve(json_get(user, "exec"), "command", dir);
 	}
 	return config;
+}
+
+/* ---- several files --------------------------------------------------------------------------------------------------- */
+
+static void config_merge(json *into, const json *from, bool make_current);
+
+static json *file_parse(const char *file, struct err *err)
+{
+	auto(buf) struct buf b = BUF_INIT(CONFIG_MAX);
+	json *config = NULL;
+
+	if (file_read(file, &b, err) == 0)
+		config = kubeconfig_parse(file, buf_str(&b), b.len, err);
+	if (b.data)
+		explicit_bzero(b.data, b.len);
+	return config;
+}
+
+/* The last file first: those before it go over it. */
+static json *files_merge(const struct strv *files, struct err *err)
+{
+	json *all = json_object();
+
+	for (size_t i = files->n; i-- > 0;) {
+		autojson json *one = file_exists(files->v[i]) ? file_parse(files->v[i], err) : NULL;
+
+		if (!one && file_exists(files->v[i])) {
+			json_free(all);
+			return NULL;
+		}
+		if (one)
+			config_merge(all, one, *json_str(one, "current-context", "") != '\0');
+	}
+	return all;
+}
+
+json *kubeconfig_load(const char *file, struct err *err)
+{
+	const char *list = getenv("KUBECONFIG");
+	struct str rest = str_from(file ? "" : list ? list : ""), field;
+	auto(strv) struct strv files = { 0 };
+	bool any = false;
+
+	if (file)
+		strv_add(&files, file);
+	while (str_split(&rest, ':', &field))
+		if (field.len)
+			strv_addf(&files, "%.*s", STR_ARG(field));
+	if (!files.n)
+		strv_take(&files, kubeconfig_path());
+	for (size_t i = 0; i < files.n; i++)
+		any |= file_exists(files.v[i]);
+	if (!any) {
+		err_set(err, -ENOPKG, "there is no kubeconfig %s", files.v[0]);
+		return NULL;
+	}
+	return files.n == 1 ? file_parse(files.v[0], err) : files_merge(&files, err);
 }
 
 /* ---- endpoint -------------------------------------------------------------------------------------------------------- */
@@ -186,9 +245,6 @@ static int user_refuse(const json *user, const char *name, struct err *err)
 {
 	static const char other[] = "use a token or a client certificate";
 
-	if (json_is(user, "exec"))
-		return err_set(err, -EINVAL, "user \"%s\" signs in through the program %s (exec), which is not handled yet; %s",
-			       name, json_str(user, "exec.command", "?"), other);
 	if (json_is(user, "auth-provider") || json_is(user, "username"))
 		return err_set(err, -EINVAL, "user \"%s\" signs in by %s, which Kubernetes has dropped; %s", name,
 			       json_is(user, "username") ? "name and password" : "auth-provider", other);
@@ -232,21 +288,34 @@ static int cluster_read(const json *cluster, const char *name, struct http_endpo
 
 static int missing(const json *config, const char *list, const char *what, const char *name, struct err *err)
 {
-	struct strv names = { 0 };
+	auto(strv) struct strv names = { 0 };
 	autofree char *joined = NULL;
-	int r;
+	const char *near;
 
 	json_each(e, json_get(config, list))
-		if (names.n < 10)
-			strv_add(&names, json_str(e, "name", ""));
+		strv_add(&names, json_str(e, "name", ""));
+	near = str_nearest(name, (const char *const *)names.v, names.n);
+	if (near)
+		return err_set(err, -EINVAL, "the kubeconfig has no %s \"%s\"; did you mean \"%s\"?", what, name, near);
 	joined = strv_join(&names, ", ");
-	r = names.n ? err_set(err, -EINVAL, "the kubeconfig has no %s \"%s\"; it has %s", what, name, joined) :
-		      err_set(err, -EINVAL, "the kubeconfig has no %s \"%s\"", what, name);
-	strv_done(&names);
-	return r;
+	return err_set(err, -EINVAL, "the kubeconfig has no %s \"%s\"%s%.300s", what, name, names.n ? "; it has " : "", joined);
 }
 
-int kubeconfig_endpoint(const json *config, const char *context, struct http_endpoint *ret, struct err *err)
+int kubeconfig_unknown(const json *config, const char *context, struct err *err)
+{
+	return missing(config, "contexts", "context", context, err);
+}
+
+void kubeconfig_user(const json *config, const char *context, struct kubeconfig_user *ret)
+{
+	const json *entry = entry_find(config, "contexts", context ? context : json_str(config, "current-context", ""));
+
+	ret->name = json_str(entry, "context.user", "");
+	ret->user = json_get(entry_find(config, "users", ret->name), "user");
+	ret->cluster = json_get(entry_find(config, "clusters", json_str(entry, "context.cluster", "")), "cluster");
+}
+
+int kubeconfig_endpoint_exec(const json *config, const char *context, struct http_endpoint *ret, struct err *err)
 {
 	const char *name = context ? context : json_str(config, "current-context", "");
 	const json *entry = entry_find(config, "contexts", name), *cluster, *user;
@@ -272,6 +341,17 @@ int kubeconfig_endpoint(const json *config, const char *context, struct http_end
 	else
 		*ret = e;
 	return r;
+}
+
+int kubeconfig_endpoint(const json *config, const char *context, struct http_endpoint *ret, struct err *err)
+{
+	struct kubeconfig_user u;
+
+	kubeconfig_user(config, context, &u);
+	if (json_is(u.user, "exec"))
+		return err_set(err, -EINVAL, "user \"%s\" signs in through the program %s (exec), which is not run here; use a token or a client "
+			       "certificate", u.name, json_str(u.user, "exec.command", "?"));
+	return kubeconfig_endpoint_exec(config, context, ret, err);
 }
 
 /* ---- making and changing --------------------------------------------------------------------------------------------- */

@@ -13,8 +13,22 @@
  * from file's directory. Caller frees. */
 json *kubeconfig_parse(const char *file, const void *p, size_t n, struct err *err);
 /* The endpoint of `context` (NULL: current-context): server, CA, client certificate or token, inline (…-data) or by file.
- * A readable tokenFile goes before token, as in client-go. Exec plugins are not handled yet: a sentence. */
+ * A readable tokenFile goes before token, as in client-go. Users of exec plugins are refused, in a sentence; */
 int kubeconfig_endpoint(const json *config, const char *context, struct http_endpoint *ret, struct err *err) must_check;
+/* or, for net/kube/auth.h, which runs them, are taken without a credential. */
+int kubeconfig_endpoint_exec(const json *config, const char *context, struct http_endpoint *ret, struct err *err) must_check;
+/* -EINVAL: it has no such context, but one of a similar name, or others. */
+int kubeconfig_unknown(const json *config, const char *context, struct err *err);
+/* What a context that has an endpoint consists of; borrowed, NULL where there is none. */
+struct kubeconfig_user {
+	const char *name;
+	const json *user, *cluster;
+};
+
+void kubeconfig_user(const json *config, const char *context, struct kubeconfig_user *ret);
+/* All of $KUBECONFIG's files that are there (the first that has something keeps it, as in client-go), or ~/.kube/config; file: that
+ * one alone. NULL on failure; -ENOPKG when there is none. Caller frees. */
+json *kubeconfig_load(const char *file, struct err *err);
 /* The single cluster/user/context named "default" (k3s's) under other names and with another server (NULL: its own);
  * caller frees. */
 json *kubeconfig_rename(const json *config, const char *cluster, const char *user, const char *context, const char *server,

@@ -43,7 +43,7 @@ connects() { [ "$("$FAKES" connect "$1" "$2")" = connected ]; }
 refuses() { [ "$("$FAKES" connect "$1" "$2")" = refused ]; }
 has_name() { [ -n "$(address "$1")" ]; }
 has_no_name() { ! has_name "$1"; }
-blocks() { grep -c 'firestream forward begin' "${1:-/etc/hosts}"; }
+blocks() { grep -c 'firestream forward begin' /etc/hosts; }
 refusal() { # refusal CODE SENTENCE OPTION…: wrong use
 	want=$1 sentence=$2
 	shift 2
