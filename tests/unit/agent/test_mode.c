@@ -6,19 +6,9 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "tests/tap.h"
+#include "tests/unit/agent/config_of.h"
 
 #define OWN_MAX 4
-
-static struct config config(void)
-{
-	static const char text[] = "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16,fd42::/56\","
-				   "\"service_cidr\":\"10.43.0.0/16,fd43::/112\",\"dns\":\"10.43.0.10\"}";
-	struct config c;
-
-	if (config_parse(text, strlen(text), &c, NULL))
-		abort();
-	return c;
-}
 
 /* "ADDRESS ADDRESS": a node each. */
 static void nodes_make(struct nodes *n, const char *list)
@@ -70,7 +60,7 @@ static void test_near(void)
 		{ "172.18.0.2", "fd00::5/64", "families are not mixed", false },
 		{ "172.18.0.2", "172.18.0.5/0", "a tunnel to everywhere is no network", false },
 	};
-	struct config c = config();
+	struct config c = config_dual();
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct nodes n = NODES_INIT;

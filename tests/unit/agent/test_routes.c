@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "tests/tap.h"
+#include "tests/unit/agent/config_of.h"
 
 #define TABLE_MAX 64
 
@@ -11,17 +12,6 @@ struct table {
 	struct route r[TABLE_MAX];
 	size_t n;
 };
-
-static struct config config(void)
-{
-	static const char text[] = "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16,fd42::/56\","
-				   "\"service_cidr\":\"10.43.0.0/16,fd43::/112\",\"dns\":\"10.43.0.10\"}";
-	struct config c;
-
-	if (config_parse(text, strlen(text), &c, NULL))
-		abort();
-	return c;
-}
 
 static void node(struct nodes *nodes, const char *name, bool ready, const char *addrs, const char *cidrs)
 {
@@ -127,7 +117,7 @@ static void test_plan(void)
 	auto(buf) struct buf out = BUF_INIT(4096);
 	auto(strv) struct strv why = { 0 };
 	struct nodes nodes = NODES_INIT;
-	struct config c = config();
+	struct config c = config_dual();
 	struct table t = { 0 };
 
 	put(&t, "0.0.0.0/0", "172.18.0.1", 3);
@@ -170,7 +160,7 @@ static void test_conflicts(void)
 		  "10.42.0.0/24 via 172.18.0.2; ",
 		  "the cluster's network 10.43.0.0/16 overlaps 10.43.7.0/24 on , which this machine is connected to: not routed" },
 	};
-	struct config c = config();
+	struct config c = config_dual();
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		auto(buf) struct buf out = BUF_INIT(4096);
@@ -215,7 +205,7 @@ static void test_contests(void)
 	auto(buf) struct buf out = BUF_INIT(4096);
 	struct contests k = { .now_ns = 1000000000 };
 	struct nodes nodes = NODES_INIT;
-	struct config c = config();
+	struct config c = config_dual();
 	struct table t = { 0 };
 	struct strv why = { 0 };
 	struct route contested;
@@ -269,7 +259,7 @@ static void test_precedence(void)
 	auto(strv) struct strv why = { 0 };
 	struct contests k = { .now_ns = 1000000000 };
 	struct nodes nodes = NODES_INIT;
-	struct config c = config();
+	struct config c = config_dual();
 	struct table t = { 0 };
 
 	node(&nodes, "n", true, IP("fd18::2"), "\"fd42::/64\"");
@@ -325,7 +315,7 @@ static unsigned next(unsigned *seed, unsigned below)
 
 static void test_property(void)
 {
-	struct config c = config();
+	struct config c = config_dual();
 	unsigned bad = 0, seed = 1;
 	struct contests contests = { .now_ns = 1 };
 	struct table t = { 0 };

@@ -5,17 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tests/tap.h"
-
-static struct config config(void)
-{
-	static const char text[] = "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16,fd42::/56\","
-				   "\"service_cidr\":\"10.43.0.0/16,fd43::/112\",\"dns\":\"10.43.0.10\"}";
-	struct config c;
-
-	if (config_parse(text, strlen(text), &c, NULL))
-		abort();
-	return c;
-}
+#include "tests/unit/agent/config_of.h"
 
 static struct addr address(const char *text)
 {
@@ -95,7 +85,7 @@ static void test_servers(const struct config *c)
 
 int main(void)
 {
-	struct config c = config();
+	struct config c = config_dual();
 
 	test_own(&c);
 	test_many(&c);

@@ -4,17 +4,7 @@
 #include "agent/answer.h"
 #include "base/mem.h"
 #include "tests/tap.h"
-
-static struct config config(void)
-{
-	static const char text[] = "{\"kubeconfig\":\"/k\",\"pod_cidr\":\"10.42.0.0/16,fd42:1::/60\",\"service_cidr\":\"10.96.0.0/12\","
-				   "\"dns\":\"10.96.0.10\"}";
-	struct config c;
-
-	if (config_parse(text, strlen(text), &c, NULL))
-		abort();
-	return c;
-}
+#include "tests/unit/agent/config_of.h"
 
 static void test_split(void)
 {
@@ -50,7 +40,7 @@ static void test_split(void)
 		{ "0.0.0.0.2.4.d.f.ip6.arpa", SPLIT_EXTERNAL, NULL },
 		{ "g.0.0.0.1.0.0.0.2.4.d.f.ip6.arpa", SPLIT_EXTERNAL, NULL },
 	};
-	struct config c = config();
+	struct config c = config_of("10.42.0.0/16,fd42:1::/60", "10.96.0.0/12", "10.96.0.10");
 	char text[DNS_TEXT_MAX];
 	struct dns_name n, zone;
 
