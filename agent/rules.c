@@ -418,7 +418,7 @@ void rules_current(struct rules *r)
 
 bool rules_are_done(const struct rules *r)
 {
-	return !r || !r->nft || r->refusing || !zone_is_current(r->agent->zone);
+	return !r || !r->nft || r->refusing || *r->why || !zone_is_current(r->agent->zone);
 }
 
 void rules_rebuild(struct rules *r)
@@ -434,6 +434,15 @@ static void on_flush(struct timer *t)
 	rules_flush(container_of(t, struct rules, flush));
 }
 
+static void refuse(struct rules *r)
+{
+	struct err err = { 0 };
+
+	r->built = r->refusing = nft_condition_renew(r->nft, TABLE, LIVE, LIVE_MS, &err) == 0;
+	if (!r->built)
+		snprintf(r->why, sizeof(r->why), "%s", err_text(&err));
+}
+
 static void on_renew(struct timer *t)
 {
 	struct rules *r = container_of(t, struct rules, renew);
@@ -445,7 +454,7 @@ static void on_renew(struct timer *t)
 	if (!zone_is_current(r->agent->zone))
 		r->refusing = false;	/* as the condition expires */
 	else if (r->built)
-		r->built = r->refusing = nft_condition_renew(r->nft, TABLE, LIVE, LIVE_MS, NULL) == 0;
+		refuse(r);
 }
 
 /* ---- module ------------------------------------------------------------------------------------------------------ */

@@ -381,11 +381,20 @@ static void client_open(struct watch *w)
 	client_make(w, &endpoint);
 }
 
+/* Everything is: not only what this account need not see. */
+static bool is_refused_whole(const struct watch *w)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (w->row[i].connected)
+			return false;
+	return w->row[ROW_NODES].refused;
+}
+
 static void on_look(struct timer *t)
 {
 	struct watch *w = container_of(t, struct watch, look);
 
-	if (!w->kube || w->row[ROW_NODES].refused || notes_are_old(&w->notes))
+	if (!w->kube || is_refused_whole(w) || notes_are_old(&w->notes))
 		client_open(w);
 	timer_start(w->agent->loop, t, LOOK_MS, on_look);
 }

@@ -94,6 +94,13 @@ gone() { [ "$(tables)" = 0 ]; }
 soon gone; is "$(tables)" 0 "killed, it leaves no rules"
 agent start --no-wait >"$W/start.out" 2>&1
 soon again; is "$(hear 10.43.0.80 80)" web-b "started again, it carries on"
+agent stop
+printf no-nodes >"$W/kube/fault"
+: >"$W/agent.log"
+agent start --no-wait >"$W/start.out" 2>&1
+soon again; sleep 5
+got=$(cat "$W/agent.log"); [ "$(grep -c 'API server: nodes' "$W/agent.log") $(grep -c 'credential is read again' "$W/agent.log")" = "1 0" ] && again
+ok $? "an account that may not see nodes is as good, which is said once"
 agent undo; nft list ruleset >"$W/rules"; sed 's/packets.*bytes.*//' "$W/rules.original" >"$W/a"; sed 's/packets.*bytes.*//' "$W/rules" >"$W/b"
 cmp -s "$W/a" "$W/b"; ok $? "undone, all rules are as they were"
 cmp -s /etc/resolv.conf "$W/original"; ok $? "and resolv.conf"

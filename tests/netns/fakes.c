@@ -3,7 +3,7 @@
  *   fakes dns ADDR[:PORT] A.B.C.D [LABEL…]	a DNS server that has that address for every name (or those with a first LABEL)
  *   fakes kube DIR				an API server on 127.0.0.1 whose lists are the "items" in DIR/nodes, DIR/services,
  *						DIR/endpointslices, DIR/namespaces, DIR/configmaps; prints its port. DIR/fault holds
- *						"slow", "garbage", "endless", "token" (only "new" is let in) or "forbidden". Lists of a
+ *						"slow", "garbage", "endless", "token" (only "new" is let in), "forbidden" or "no-nodes". Lists of a
  *						namespace and of one label, /version, single namespaces and pods/portforward are served too
  *   fakes serve PORT				accepts TCP connections at every address, for ever
  *   fakes connect ADDR PORT [udp]		"connected", "refused" or what else becomes of it within 2 s; UDP: within 50 ms
@@ -188,7 +188,7 @@ static bool fault_serve(struct httpd_req *q, const char *dir)
 		endless_serve(q);
 	else if (str_starts(buf_str(&fault), "token") && !str_ends(httpd_header(q, "Authorization", credential, sizeof(credential)), " new"))
 		httpd_reply(q, 401, NULL, "{\"kind\":\"Status\",\"message\":\"Unauthorized\"}");
-	else if (str_starts(buf_str(&fault), "forbidden"))
+	else if (str_starts(buf_str(&fault), "forbidden") || (str_starts(buf_str(&fault), "no-nodes") && strstr(q->path, "/nodes")))
 		httpd_reply(q, 403, NULL, "{\"kind\":\"Status\",\"message\":\"services is forbidden: User \\\"u\\\" cannot list it\"}");
 	else
 		return false;
