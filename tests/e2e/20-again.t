@@ -14,10 +14,12 @@ is "$(engine_objects)" "$before" "up again makes and removes nothing"
 bs up --yes --headless -o json >"$E2E/again.json" 2>"$E2E/again.events" </dev/null
 is "$(jq -rs '[.[] | select(.event == "done" or .event == "unchanged" or .event == "failed") | .event] | unique | join(" ")' "$E2E/again.events")" unchanged "every step says unchanged"
 
-old=$(exec_in kubectl get pod -l app.kubernetes.io/name=web -o 'jsonpath={.items[0].metadata.name}')
+# the one before may still be ending
+newest() { exec_in kubectl get pod -l app.kubernetes.io/name=web --sort-by=.metadata.creationTimestamp -o 'jsonpath={.items[-1:].metadata.name}'; }
+old=$(newest)
 sed 's/"service_name": "web"/"service_name": "web", "env": { "GREETING": "changed" }/' "$WORK/examples/first-light.json" >"$E2E/changed.json"
 try "up with another value of a service" bs up "$E2E/changed.json" --yes --headless
-new=$(exec_in kubectl get pod -l app.kubernetes.io/name=web -o 'jsonpath={.items[0].metadata.name}')
+new=$(newest)
 [ -n "$new" ] && [ "$old" != "$new" ]
 ok $? "the service was rolled"
 try "and back" bs up --yes --headless
