@@ -246,7 +246,7 @@ static int search_fail(struct search *q, struct err *err)
 	const char *ns = q->want->ns, *service = q->want->service;
 	bool tried = q->tried && q->tried->n;
 	char text[ADDR_STRLEN];
-	struct spot last;
+	struct spot last = { 0 };
 	size_t all, n = endpoints_with_port(q, &last, &all);
 	int family;
 
