@@ -93,13 +93,14 @@ static void set_tls(CURL *easy, const struct http_endpoint *to)
 static int set_url_named(struct http_handle *x, const char *path)
 {
 	autofree char *url = NULL, *to = NULL;
-	char *host = NULL, *port = NULL, *scheme = NULL;
+	char *host = NULL, *port = NULL, *scheme = NULL, *below = NULL;
 	CURLU *u = curl_url();
 	int r = -EINVAL;
 
 	if (!curl_url_set(u, CURLUPART_URL, x->to->base, 0) && !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
-	    !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) && !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0)) {
-		url = xasprintf("%s://%s:%s%s", scheme, x->to->server_name, port, path);
+	    !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) && !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) &&
+	    !curl_url_get(u, CURLUPART_PATH, &below, 0)) {
+		url = xasprintf("%s://%s:%s%s%s", scheme, x->to->server_name, port, streq(below, "/") ? "" : below, path);
 		to = xasprintf("::%s:%s", host, port);
 		x->connect_to = curl_slist_append(NULL, to);
 		curl_easy_setopt(x->easy, CURLOPT_URL, url);
@@ -109,6 +110,7 @@ static int set_url_named(struct http_handle *x, const char *path)
 	curl_free(host);
 	curl_free(port);
 	curl_free(scheme);
+	curl_free(below);
 	curl_url_cleanup(u);
 	return r;
 }

@@ -388,10 +388,16 @@ static void stream_connected(struct http_handle *x, CURLcode rc)
 static void request_write(struct buf *b, const struct http_endpoint *to, const char *method, const char *path,
 			  const char *const *headers, const void *body, size_t body_len)
 {
-	const char *host = strstr(to->base, "://");
+	const char *scheme = strstr(to->base, "://"), *host = scheme ? scheme + 3 : to->base;
+	int host_len = (int)strcspn(host, "/");
+	const char *below = host + host_len;		/* what base has besides: an API server behind a proxy */
 
-	host = to->server_name ? to->server_name : host ? host + 3 : to->base;
-	buf_addf(b, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: firestream\r\n", method, path, host);
+	buf_addf(b, "%s %s%s HTTP/1.1\r\nHost: ", method, below, path);
+	if (to->server_name)
+		buf_adds(b, to->server_name);
+	else
+		buf_addf(b, "%.*s", host_len, host);
+	buf_adds(b, "\r\nUser-Agent: firestream\r\n");
 	if (to->bearer)
 		buf_addf(b, "Authorization: Bearer %s\r\n", to->bearer);
 	for (; headers && *headers; headers++)

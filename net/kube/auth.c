@@ -15,6 +15,7 @@
 #include "net/kube/kubeconfig.h"
 
 #define RUN_MS 60000
+#define LINGER_MS 1000
 #define OUTPUT_MAX (256u << 10)
 #define EARLY_S 20			/* before it expires */
 #define RETRY_MS 10000			/* after a failure, and after a refusal */
@@ -36,6 +37,7 @@ struct kube_auth {
 	struct timer again, limit;
 	bool ended, closed, done;	/* the program; its output; both, and looked at */
 	int status;
+	uint64_t ran_ns;		/* when it was started last */
 	struct err err;			/* of the last run */
 };
 
@@ -54,14 +56,14 @@ static int time_read(const char *text, int64_t *ret)
 {
 	struct tm tm = { 0 };
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	int hours = 0, minutes = 0;
+	int hours = 0, minutes = 0, end = 0;
 	char sign = '+';
 
 	if (!rest)
 		return -EINVAL;
 	if (*rest == '.')
 		rest += 1 + strspn(rest + 1, "0123456789");
-	if (!streq(rest, "Z") && sscanf(rest, "%c%2d:%2d", &sign, &hours, &minutes) != 3)
+	if (!streq(rest, "Z") && (sscanf(rest, "%c%2d:%2d%n", &sign, &hours, &minutes, &end) != 3 || rest[end] || !strchr("+-", sign)))
 		return -EINVAL;
 	*ret = (int64_t)timegm(&tm) - (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
 	return 0;
@@ -80,6 +82,8 @@ int kube_credential_parse(const char *text, size_t n, const char *api_version, s
 		return err_set(err, -EBADMSG, "it printed %s instead of %s", json_str(o, "apiVersion", "no apiVersion"), api_version);
 	if (!token && !cert)
 		return err_set(err, -EBADMSG, "it printed neither a token nor a client certificate");
+	if (token && !kubeconfig_is_token(token))
+		return err_set(err, -EBADMSG, "its token is not one line of printable characters");
 	if (!cert != !key)
 		return err_set(err, -EBADMSG, "it printed a client %s without its %s", cert ? "certificate" : "key", cert ? "key" : "certificate");
 	if (expires && time_read(expires, &c.expires))
@@ -149,12 +153,16 @@ static void run_check(struct kube_auth *a)
 	auth_take(a);
 }
 
+static void on_limit(struct timer *t);
+
 static void on_exit_status(struct child *c, int status)
 {
 	struct kube_auth *a = container_of(c, struct kube_auth, child);
 
 	a->ended = true;
 	a->status = status;
+	if (!a->closed)			/* something that it left behind may hold the pipe */
+		timer_start(a->loop, &a->limit, LINGER_MS, on_limit);
 	run_check(a);
 }
 
@@ -186,8 +194,9 @@ static void on_limit(struct timer *t)
 	io_stop(&a->io);
 	if (a->fd >= 0)
 		close(steal_fd(&a->fd));
+	if (!a->ended)
+		a->status = -ETIMEDOUT;
 	a->ended = a->closed = true;
-	a->status = -ETIMEDOUT;
 	run_check(a);
 }
 
@@ -221,6 +230,7 @@ static int run_start(struct kube_auth *a, bool may_ask, struct err *err)
 	spec = (struct child_spec){ .argv = (const char *const *)argv.v, .env = (const char *const *)env.v, .in = interactive ? STDIN_FILENO : -1,
 				    .out = fd[1], .err = STDERR_FILENO, .foreground = interactive };
 	buf_reset(&a->out);
+	a->ran_ns = loop_now(a->loop);
 	a->ended = a->closed = a->done = false;
 	r = child_start(a->loop, &a->child, &spec, on_exit_status, err);
 	close(fd[1]);
@@ -296,7 +306,7 @@ static void file_read_again(struct kube_auth *a)
 	if (file_read(a->token_file, &b, NULL) == 0 && (token = str_trim(str_from(buf_str(&b)))).len) {
 		autofree char *text = xstrndup(token.p, token.len);
 
-		if (a->kube)
+		if (a->kube && kubeconfig_is_token(text))
 			kube_set_bearer(a->kube, text);
 		explicit_bzero(text, strlen(text));
 	}
@@ -426,6 +436,11 @@ void kube_auth_follow(struct kube_auth *a, struct kube *k)
 
 void kube_auth_refused(struct kube_auth *a)
 {
-	if (a && a->kube && !runs(a) && (!a->again.loop || a->again.at_ns > loop_now(a->loop) + (uint64_t)RETRY_MS * 1000000))
-		again_after(a, a->exec && a->now.token ? 0 : RETRY_MS);
+	uint64_t since_ms;
+
+	if (!a || !a->kube || runs(a))
+		return;
+	since_ms = (loop_now(a->loop) - a->ran_ns) / 1000000;
+	if (!a->again.loop || a->again.at_ns > loop_now(a->loop) + (uint64_t)RETRY_MS * 1000000)
+		again_after(a, since_ms < RETRY_MS ? RETRY_MS - since_ms : 0);
 }

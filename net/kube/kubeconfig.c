@@ -208,7 +208,7 @@ static int pem_read(const json *o, const char *key, const char *name, char **ret
 }
 
 /* A token goes into a header line: one line of printable text. */
-static bool is_token(const char *s)
+bool kubeconfig_is_token(const char *s)
 {
 	for (const char *p = s; *p; p++)
 		if (*p <= ' ' || *p > '~')
@@ -235,7 +235,7 @@ static int token_read(const json *user, const char *name, char **ret, struct err
 	*ret = xstrndup(text.p, text.len);
 	if (b.data)
 		explicit_bzero(b.data, b.len);
-	if (is_token(*ret))
+	if (kubeconfig_is_token(*ret))
 		return 0;
 	free_secret(steal(ret));
 	return err_set(err, -EINVAL, "the token of \"%s\" is not one line of printable characters", name);

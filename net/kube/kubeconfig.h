@@ -19,6 +19,8 @@ int kubeconfig_endpoint(const json *config, const char *context, struct http_end
 int kubeconfig_endpoint_exec(const json *config, const char *context, struct http_endpoint *ret, struct err *err) must_check;
 /* -EINVAL: it has no such context, but one of a similar name, or others. */
 int kubeconfig_unknown(const json *config, const char *context, struct err *err);
+/* May it stand in a header? One line of printable characters. */
+bool kubeconfig_is_token(const char *s);
 /* What a context that has an endpoint consists of; borrowed, NULL where there is none. */
 struct kubeconfig_user {
 	const char *name;

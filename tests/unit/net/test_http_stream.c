@@ -67,10 +67,12 @@ static void serve_burst(struct httpd_req *q)
 
 static void serve(struct httpd_req *q, void *arg)
 {
-	char up[16];
+	char up[16], host[64];
 
 	if (streq(q->path, "/echo"))
 		serve_echo(q);
+	else if (streq(q->path, "/k8s/clusters/c/where"))
+		httpd_puts(q, strchr(httpd_header(q, "Host", host, sizeof(host)), '/') ? "" : SWITCH "there");
 	else if (streq(q->path, "/sink"))
 		serve_sink(q);
 	else if (streq(q->path, "/flood"))
@@ -198,6 +200,18 @@ static void test_echo(const struct http_endpoint *to, const char *what)
 	is_str(buf_str(&p.got), "hello, bye", "%s: bytes go both ways, also after the half-close", what);
 	is_str(p.header, "b", "%s: headers of the answer can be read", what);
 	buf_done(&p.got);
+}
+
+/* An API server behind another one: https://rancher/k8s/clusters/c. */
+static void test_below(void)
+{
+	struct http_endpoint to = { .base = xasprintf("%s/k8s/clusters/c", tcp.base) };
+	struct peer p = peer_start();
+
+	is_int(peer_run(&p, &to, "/where", 5000), 0, "a base with a path: a stream runs");
+	is_str(buf_str(&p.got), "there", "and is asked for below it");
+	buf_done(&p.got);
+	http_endpoint_done(&to);
 }
 
 static void test_answers(void)
@@ -359,6 +373,7 @@ int main(void)
 	tcp = (struct http_endpoint){ .base = xasprintf("http://127.0.0.1:%u", httpd_port(d)) };
 	test_echo(&sock, "unix socket");
 	test_echo(&tcp, "TCP");
+	test_below();
 	test_answers();
 	test_burst(&sock);
 	test_burst(&tcp);

@@ -24,6 +24,8 @@ static void test_parse(void)
 		{ CREDENTIAL("\"token\":\"t\",\"expirationTimestamp\":\"2026-11-27T15:00:00Z\""), NULL, 1795791600 },
 		{ CREDENTIAL("\"token\":\"t\",\"expirationTimestamp\":\"2026-11-27T16:00:00.5+01:00\""), NULL, 1795791600 },
 		{ CREDENTIAL("\"token\":\"t\",\"expirationTimestamp\":\"tomorrow\""), "its expirationTimestamp \"tomorrow\" is no time", 0 },
+		{ CREDENTIAL("\"token\":\"t\",\"expirationTimestamp\":\"2026-11-27T16:00:00*01:00\""), "its expirationTimestamp \"2026-11-27T16:00:00*01:00\" is no time", 0 },
+		{ CREDENTIAL("\"token\":\"t\\r\\nX: y\""), "its token is not one line of printable characters", 0 },
 		{ CREDENTIAL("\"clientKeyData\":\"k\",\"token\":\"t\""), "it printed a client key without its certificate", 0 },
 		{ CREDENTIAL(""), "it printed neither a token nor a client certificate", 0 },
 		{ "{\"apiVersion\":\"" V1 "beta1\",\"kind\":\"ExecCredential\"}", "it printed " V1 "beta1 instead of " V1, 0 },
@@ -85,6 +87,7 @@ static const char plugin[] =
 	"soon) \"$0\" token \",\\\"expirationTimestamp\\\":\\\"$(date -u -d \"+21 seconds\" +%Y-%m-%dT%H:%M:%SZ)\\\"\" ;;\n"
 	"fail) exit 3 ;;\n"
 	"garbage) echo hello ;;\n"
+	"leaves) sleep 30 & \"$0\" token ;;\n"
 	"esac\n";
 
 static void test_run(void)
@@ -164,9 +167,26 @@ static void test_after_refusal(void)
 	k = kube_new(l, &e);
 	kube_auth_follow(a, k);
 	kube_auth_refused(a);
-	ok(soon(k, "t2"), "is fetched again when the server refuses it: %s", kube_endpoint(k)->bearer);
+	ok(!soon(k, "t2"), "is not fetched again at once when the server refuses it");
+	for (int i = 0; i < 2 && !soon(k, "t2"); i++)
+		;
+	ok(soon(k, "t2"), "but ten seconds after: %s", kube_endpoint(k)->bearer);
 	kube_auth_free(a);
 	kube_free(k);
+}
+
+static void test_left_behind(void)
+{
+	autojson json *config = config_of(PLUGIN("\"args\":[\"leaves\"]"));
+	uint64_t start = loop_deadline(0);
+	struct http_endpoint e = { 0 };
+	struct kube_auth *a = NULL;
+	struct err err = { 0 };
+
+	is_int(kube_auth_open(l, config, NULL, &a, &e, &err), 0, "a plugin that leaves a process behind is not waited for %s", err_text(&err));
+	ok(e.bearer && loop_deadline(0) - start < UINT64_C(10000000000), "longer than it runs itself");
+	kube_auth_free(a);
+	http_endpoint_done(&e);
 }
 
 static void test_file(void)
@@ -224,6 +244,7 @@ int main(void)
 	test_refused();
 	test_renewal();
 	test_after_refusal();
+	test_left_behind();
 	test_file();
 	test_files();
 	loop_free(l);
